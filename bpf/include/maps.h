@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Every map, and the one block of configuration. Sizes that depend on the machine are set before loading. */
+#pragma once
+
+#include "record.h"
+#include <bpf/bpf_helpers.h>
+
+/* Alone in .bss, which user space maps: crates/kernel/src/shared.rs. */
+struct config config;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(u32));
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096);
+		});
+} tracee_rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} tracee_control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_counters);
+} tracee_cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct number_probe);
+	__type(value, struct verdict);
+} tracee_numbers SEC(".maps");
+
+struct text_exact {
+	u32 key;
+	char text[TEXT_MAX];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct text_exact);
+	__type(value, struct verdict);
+} tracee_texts SEC(".maps");
+
+#define TEXT_TRIE(NAME)                                  \
+	struct {                                         \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);     \
+		__uint(max_entries, 16384);              \
+		__uint(map_flags, BPF_F_NO_PREALLOC);    \
+		__type(key, struct text_probe);          \
+		__type(value, struct verdict);           \
+	} NAME SEC(".maps")
+TEXT_TRIE(tracee_prefix);
+TEXT_TRIE(tracee_suffix); /* of reversed text */
+
+static __always_inline struct cpu_counters *this_cpu(void)
+{
+	u32 cpu = bpf_get_smp_processor_id();
+	return bpf_map_lookup_elem(&tracee_cpus, &cpu);
+}
+
+static __always_inline u64 now(void)
+{
+	return bpf_ktime_get_boot_ns();
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of tasks: fork, exec, exit. Each is told twice: to the control ring always, since user space needs it to name
+ * the executable of every event, and as an event where a policy asks for it. These are programs of their own, so that
+ * only what is asked for is loaded: the verifier's time is most of our start.
+ */
+
+#include "include/scope.h"
+#include "include/arch.h"
+#include "catalogue.h"
+
+/* A control record without chunks: only who, when, and at most two numbers. */
+static __always_inline void send_control(u16 kind, u64 first, u64 second)
+{
+	struct record *record = bpf_ringbuf_reserve(&tracee_control, sizeof(*record), 0);
+	if (!record) {
+		lost(kind);
+		return;
+	}
+	u64 ids = bpf_get_current_pid_tgid();
+	__builtin_memset(record, 0, sizeof(*record));
+	record->time = now();
+	record->event = kind;
+	record->task.host_tid = ids;
+	record->task.host_pid = ids >> 32;
+	bpf_get_current_comm(record->task.comm, TASK_COMM_LEN);
+	record->args[0] = first;
+	record->args[1] = second;
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+/* A builder with the record's head filled in, or -1 with the loss counted. */
+static __noinline s32 open_record(u16 event, u64 policies)
+{
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder) {
+		lost(event);
+		return -1;
+	}
+	fill_record(&builder->record, event, policies);
+	builder->record.ret = 0;
+	__builtin_memset(builder->record.args, 0, sizeof(builder->record.args));
+	return slot;
+}
+
+/* ---- fork ---- */
+
+/* tid, tid in the namespace, pid, pid in the namespace, start time: as sched_process_fork lists them four times */
+static __noinline int append_ids(u32 slot, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	u32 level = pid ? BPF_CORE_READ(pid, level) : 0;
+	append_number(slot, BPF_CORE_READ(task, pid));
+	append_number(slot, pid_at_level(task, level, NULL));
+	append_number(slot, BPF_CORE_READ(task, tgid));
+	append_number(slot, pid_at_level(BPF_CORE_READ(task, group_leader), level, NULL));
+	append_number(slot, BPF_CORE_READ(task, start_boottime));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tracee_fork, struct task_struct *parent, struct task_struct *child)
+{
+	send_control(CONTROL_FORK, child->pid, child->tgid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tracee_fork_ev, struct task_struct *parent, struct task_struct *child)
+{
+	u64 policies = policies_of_current(EVENT_sched_process_fork);
+	s32 slot = policies ? open_record(EVENT_sched_process_fork, policies) : -1;
+	if (slot < 0)
+		return 0;
+	append_ids(slot, parent);
+	append_ids(slot, child);
+	append_ids(slot, BPF_CORE_READ(child, real_parent, group_leader));
+	append_ids(slot, BPF_CORE_READ(child, group_leader));
+	return builder_send(slot, 0);
+}
+
+/* A child begins with what its parent hands on: loaded where a policy follows children or names a tree. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tracee_inherit, struct task_struct *parent, struct task_struct *child)
+{
+	scope_of_current();
+	struct task_state *from = state_of(parent), *to = state_of(child);
+	if (!from || !to)
+		return 0;
+	to->followed = from->followed;
+	to->tree_yes = from->tree_yes;
+	to->tree_no = from->tree_no;
+	to->tree_generation = from->tree_generation;
+	return 0;
+}
+
+/* ---- exec ---- */
+
+/*
+ * What the caller asked for is gone when the exec has succeeded: the registers are new, and the number always reads
+ * execve. So it is noted before: at sched_prepare_exec where there is one (6.9), else at the call's entry, which costs
+ * every system call of the host a little. prev_comm is noted there too.
+ */
+static __always_inline void note_exec(struct task_struct *task, struct pt_regs *regs)
+{
+	if (!(config.wanted[EVENT_execve] | config.wanted[EVENT_execveat] | config.wanted[EVENT_sched_process_exec]))
+		return;
+	bool compat = is_compat(task);
+	s32 number = syscall_number(regs);
+	u64 args[6];
+	struct task_state *state = state_of(task);
+	if (!state)
+		return;
+	state->exec_event = 0;
+	__builtin_memcpy(state->exec_comm, task->comm, TASK_COMM_LEN);
+	const struct syscall *call = syscall_by_number(number, compat);
+	if (!call || !(call->flags & SYSCALL_EXEC))
+		return;
+	syscall_arguments(regs, compat, args);
+	state->exec_event = call->event;
+	state->exec_dirfd = args[0];
+	state->exec_flags = args[4];
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(tracee_prepare, struct task_struct *task, struct linux_binprm *bprm)
+{
+	task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	note_exec(task, regs);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(tracee_enter, struct pt_regs *regs, long number)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool compat = is_compat(task);
+	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
+	if (call && call->flags & SYSCALL_EXEC)
+		note_exec(task, regs);
+	return 0;
+}
+
+/* What the caller spelled: for execveat relative to a descriptor the kernel makes /dev/fd/N/... of it. */
+static __noinline u64 asked_path(struct linux_binprm *bprm, u32 event)
+{
+	const char *filename = BPF_CORE_READ(bprm, filename);
+	if (event != EVENT_execveat || !BPF_CORE_READ(bprm, fdpath))
+		return (u64)filename;
+	char start[32] = {};
+	bpf_probe_read_kernel_str(start, sizeof(start), filename);
+	for (u32 i = sizeof("/dev/fd/") - 1; i < sizeof(start); i++) {
+		if (start[i] == '/')
+			return (u64)filename + i + 1;
+		if (!start[i])
+			return (u64)filename + i; /* AT_EMPTY_PATH: the empty string */
+	}
+	return (u64)filename;
+}
+
+/* The arguments and the environment of the program that begins: on its stack, each string with its NUL. */
+static __always_inline void append_area(u32 slot, unsigned long start, unsigned long end)
+{
+	append_bytes(slot, start, end - start, LIST_MAX);
+}
+
+/* execve or execveat that succeeded, told as the system call it was. */
+static __noinline int exec_syscall_event(struct linux_binprm *bprm)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_state *state = state_of(task);
+	u32 event = state ? state->exec_event : 0;
+	if (event != EVENT_execve && event != EVENT_execveat)
+		return 0;
+	u64 policies = policies_of_current(event);
+	s32 slot = policies ? open_record(event, policies) : -1;
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder)
+		return 0;
+	bool at = event == EVENT_execveat;
+	if (at) {
+		builder->record.args[0] = (s64)state->exec_dirfd;
+		builder->record.args[4] = state->exec_flags;
+		append_fd_path(slot, state->exec_dirfd);
+	}
+	struct mm_struct *mm = task->mm;
+	append_string(slot, asked_path(bprm, event), 1);
+	append_area(slot, mm->arg_start, mm->arg_end);
+	append_area(slot, mm->env_start, mm->env_end);
+	return builder_send(slot, 0);
+}
+
+static __noinline u64 change_time(struct inode *inode)
+{
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL + BPF_CORE_READ(inode, i_ctime_nsec);
+	struct inode___v6_6 *newer = (void *)inode;
+	if (bpf_core_field_exists(newer->__i_ctime))
+		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(newer, __i_ctime.tv_nsec);
+	struct inode___v5 *older = (void *)inode;
+	return BPF_CORE_READ(older, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(older, i_ctime.tv_nsec);
+}
+
+/* As stat(2) gives st_dev. */
+static __always_inline u64 user_dev(u32 dev)
+{
+	u32 major = dev >> 20, minor = dev & 0xfffff;
+	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
+/* path, dev, inode, ctime */
+static __noinline int append_file(u32 slot, struct file *file)
+{
+	append_file_path(slot, file);
+	struct inode *inode = file ? BPF_CORE_READ(file, f_inode) : NULL;
+	append_number(slot, inode ? user_dev(BPF_CORE_READ(inode, i_sb, s_dev)) : 0);
+	append_number(slot, inode ? BPF_CORE_READ(inode, i_ino) : 0);
+	append_number(slot, inode ? change_time(inode) : 0);
+	return 0;
+}
+
+struct mapped {
+	u64 file;
+};
+
+static long take_file(struct task_struct *task, struct vm_area_struct *vma, struct mapped *mapped)
+{
+	mapped->file = (u64)vma->vm_file;
+	return 0;
+}
+
+/* The ELF interpreter: the file in which the program will start, where that is not the program itself. */
+static __noinline struct file *elf_interpreter(struct file *program)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct mapped mapped = {};
+	bpf_find_vma(task, instruction_pointer(regs), take_file, &mapped, 0);
+	struct file *file = (void *)mapped.file;
+	return file && BPF_CORE_READ(file, f_inode) != BPF_CORE_READ(program, f_inode) ? file : NULL;
+}
+
+/* A task's name, kept by us. */
+static __noinline int append_name(u32 slot, const char *comm)
+{
+	struct builder *builder = builder_at(slot);
+	u32 start = builder ? chunk_open(builder) : 0;
+	if (!start || start > DATA_MAX || !comm)
+		return append_bytes(slot, 0, 0, 0);
+	u32 length = 0;
+	for (; length < TASK_COMM_LEN && comm[length]; length++)
+		builder->data[start + length] = comm[length];
+	chunk_close(builder, start, length, 0);
+	return 0;
+}
+
+static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	s32 slot = open_record(EVENT_sched_process_exec, policies);
+	if (slot < 0)
+		return 0;
+	struct mm_struct *mm = task->mm;
+	struct file *program = mm->exe_file;
+	struct task_state *state = state_of(task);
+
+	append_string(slot, asked_path(bprm, state ? state->exec_event : 0), 1);
+	append_file(slot, program);
+	append_number(slot, BPF_CORE_READ(program, f_inode, i_mode));
+	append_file(slot, elf_interpreter(program));
+	append_area(slot, mm->arg_start, mm->arg_end);
+	append_string(slot, (u64)BPF_CORE_READ(bprm, interp), 1);
+	struct file *input = file_of(0);
+	append_number(slot, input ? BPF_CORE_READ(input, f_inode, i_mode) & S_IFMT : 0);
+	append_file_path(slot, input);
+	append_number(slot, task->real_parent->flags & PF_KTHREAD ? 1 : 0);
+	append_name(slot, state ? state->exec_comm : NULL);
+	if (config.exec_env)
+		append_area(slot, mm->env_start, mm->env_end);
+	else
+		append_bytes(slot, 0, 0, 0);
+	append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
+	return builder_send(slot, 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tracee_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder) {
+		lost(CONTROL_EXEC);
+		return 0;
+	}
+	u64 ids = bpf_get_current_pid_tgid();
+	__builtin_memset(&builder->record, 0, sizeof(builder->record));
+	builder->record.time = now();
+	builder->record.event = CONTROL_EXEC;
+	builder->record.task.host_tid = ids;
+	builder->record.task.host_pid = ids >> 32;
+	bpf_get_current_comm(builder->record.task.comm, TASK_COMM_LEN);
+	append_file_path(slot, BPF_CORE_READ(bprm, file));
+	return builder_send(slot, 1);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tracee_exec_ev, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	u64 policies = policies_of_current(EVENT_sched_process_exec);
+	if (policies)
+		exec_event(bprm, policies);
+	return exec_syscall_event(bprm);
+}
+
+/* A program that matches hands that on to its children, even if it does nothing of interest itself. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tracee_follow, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	scope_of_current();
+	return 0;
+}
+
+/* ---- exit ---- */
+
+/* exit and exit_group never come to sys_exit: a task that ends within one was ended by it. */
+static __noinline int exit_syscall_event(struct task_struct *task)
+{
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	bool compat = is_compat(task);
+	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
+	if (!call || !(call->flags & SYSCALL_NO_RETURN))
+		return 0;
+	u64 policies = policies_of_current(call->event);
+	if (policies)
+		syscall_event(call, regs, policies, 0, compat);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tracee_exit, struct task_struct *task)
+{
+	send_control(CONTROL_EXIT, 0, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tracee_exit_ev, struct task_struct *task)
+{
+	task = bpf_get_current_task_btf();
+	exit_syscall_event(task);
+	u64 policies = policies_of_current(EVENT_sched_process_exit);
+	s32 slot = policies ? open_record(EVENT_sched_process_exit, policies) : -1;
+	if (slot < 0)
+		return 0;
+	u32 code = task->exit_code;
+	append_number(slot, code >> 8 & 0xff);
+	append_number(slot, code & 0x7f);
+	append_number(slot, task->signal->live.counter == 0);
+	return builder_send(slot, 0);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every system call, by one program at its exit: the arguments still stand in the registers there, and the pages they
+ * point at are present. Which event a number is, and which arguments to follow, is in tables made from the catalogue.
+ * An exec that succeeds and calls that never return are told by process.bpf.c.
+ */
+
+#include "include/scope.h"
+#include "include/arch.h"
+#include "catalogue.h" /* generated: crates/catalogue/src/emit_c.rs */
+
+#define SOCKADDR_MAX 128
+
+/* barrier_var: the verifier must see the address made from the number that was tested, not from an earlier copy. */
+static __always_inline const struct syscall *syscall_by_number(s32 number, bool compat)
+{
+	u32 index = number;
+	if (number == -1)
+		return &sigreturn; /* a return from a signal has no number left */
+	if (compat) {
+		if (index >= COMPAT_SYSCALLS)
+			return NULL;
+		barrier_var(index);
+		return &compat_syscalls[index];
+	}
+	if (index >= NATIVE_SYSCALLS)
+		return NULL;
+	barrier_var(index);
+	return &native_syscalls[index];
+}
+
+/* 32-bit calls pass a 64-bit number as two, or all their arguments in memory. */
+static __noinline int widen_arguments(const struct syscall *call, u64 *args)
+{
+	if (call->flags & SYSCALL_IN_MEMORY) {
+		u32 values[6] = {};
+		bpf_probe_read_user(values, sizeof(values), (void *)args[0]);
+		for (u32 i = 0; i < 6; i++)
+			args[i] = values[i];
+	}
+	u32 pairs = call->pairs;
+	for (u32 i = 0; i < 5; i++) {
+		if (!(pairs >> i & 1))
+			continue;
+		args[i] |= args[i + 1] << 32;
+		for (u32 j = i + 1; j < 5; j++)
+			args[j] = args[j + 1];
+		args[5] = 0;
+	}
+	return 0;
+}
+
+/* Appends what argument `value` points at. `length` is the argument that tells how much that is. */
+__noinline int append_argument(u32 slot, u32 kind, u64 value, u64 length, s64 ret)
+{
+	struct builder *builder = builder_at(slot);
+	if (!builder)
+		return 0;
+	bool compat = builder->record.flags & RECORD_COMPAT;
+	u32 timespec = builder->record.flags & RECORD_TIME32 ? 8 : 16;
+	switch (kind) {
+	case FOLLOW_STRING:
+		return append_string(slot, value, 0);
+	case FOLLOW_STRING_OUT:
+		return append_string(slot, ret >= 0 ? value : 0, 0);
+	case FOLLOW_LIST:
+		return append_list(slot, value, compat ? 4 : 8);
+	case FOLLOW_BYTES:
+		return append_bytes(slot, value, length, 4096);
+	case FOLLOW_BYTES_OUT:
+		return append_bytes(slot, ret >= 0 ? value : 0, ret, 4096);
+	case FOLLOW_SOCKADDR:
+		return append_bytes(slot, value, (u32)length, SOCKADDR_MAX);
+	case FOLLOW_SOCKADDR_OUT: {
+		u32 size = 0;
+		if (ret < 0 || !length || bpf_probe_read_user(&size, 4, (void *)length))
+			value = 0;
+		return append_bytes(slot, value, size, SOCKADDR_MAX);
+	}
+	case FOLLOW_TIMESPEC:
+		return append_bytes(slot, value, timespec, 32);
+	case FOLLOW_TIMESPEC_OUT:
+		return append_bytes(slot, ret == 0 ? value : 0, timespec, 32);
+	case FOLLOW_TIMESPEC_REST:
+		return append_bytes(slot, ret < 0 ? value : 0, timespec, 32);
+	case FOLLOW_TIMESPEC_PAIR:
+		return append_bytes(slot, value, 2 * timespec, 32);
+	case FOLLOW_FD_PAIR:
+		return append_bytes(slot, ret == 0 ? value : 0, 8, 8);
+	case FOLLOW_FD:
+		return append_fd_path(slot, value);
+	}
+	return 0;
+}
+
+/* The whole record of a call whose arguments point at something; `from` are its six arguments. */
+static __noinline int send_followed(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret, u32 compat)
+{
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder) {
+		lost(call->event);
+		return 0;
+	}
+	fill_record(&builder->record, call->event, policies);
+	builder->record.ret = ret;
+	if (compat) {
+		u64 args[6];
+		syscall_arguments(regs, true, args);
+		widen_arguments(call, args);
+		__builtin_memcpy(builder->record.args, args, sizeof(args));
+		builder->record.flags = RECORD_COMPAT | (call->flags & SYSCALL_TIME32 ? RECORD_TIME32 : 0);
+	} else {
+		syscall_arguments(regs, false, builder->record.args);
+	}
+	for (u32 i = 0; i < 6; i++) {
+		u32 kind = call->follow[i];
+		if (!kind)
+			continue;
+		u32 length = call->length[i];
+		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : 0, ret);
+	}
+	return builder_send(slot, 0);
+}
+
+static __always_inline int syscall_event(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret,
+					 bool compat)
+{
+	if (call->flags & SYSCALL_FOLLOWED || (compat && call->flags & (SYSCALL_IN_MEMORY | SYSCALL_PAIRS)))
+		return send_followed(call, regs, policies, ret, compat);
+	void *ring = this_ring();
+	struct record *record = ring ? bpf_ringbuf_reserve(ring, sizeof(*record), 0) : NULL;
+	if (!record) {
+		lost(call->event);
+		return 0;
+	}
+	fill_record(record, call->event, policies);
+	record->ret = ret;
+	syscall_arguments(regs, compat, record->args);
+	if (compat)
+		record->flags = RECORD_COMPAT;
+	bpf_ringbuf_submit(record, wake_flags(ring));
+	count_sent();
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool compat = is_compat(task);
+	s32 number = syscall_number(regs);
+	const struct syscall *call = syscall_by_number(number, compat);
+	if (!call || call->event >= MAX_EVENTS || !config.wanted[call->event])
+		return 0;
+	if (number == -1 && task->ptrace) /* a tracer called it off */
+		return 0;
+	/* a successful exec is told where it happens; a new task only returns from its parent's call */
+	if (ret == 0 && call->flags & (SYSCALL_EXEC | SYSCALL_FORK))
+		return 0;
+	u64 policies = policies_of_current(call->event);
+	if (!policies)
+		return 0;
+	return syscall_event(call, regs, policies, ret, compat);
+}

@@ -1,0 +1,196 @@
+//! The catalogue: the one place that lists events and the names of their values.
+//!
+//! [`Catalogue::read`] takes the YAML under `catalogue/`, checks it, and [`emit_c`] and [`emit_rust`] turn it into the
+//! tables that the kernel side and `tracee-core` are built with. Used by build scripts only.
+
+pub mod emit_c;
+pub mod emit_rust;
+mod read;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Everything under `catalogue/`. An event's place in `events` is its index: the number the kernel side uses.
+pub struct Catalogue {
+    pub events: Vec<Event>,
+    pub families: BTreeMap<String, Family>,
+    /// The files read, for a build script's `rerun-if-changed`.
+    pub files: Vec<std::path::PathBuf>,
+}
+
+/// One event, as its record in the catalogue has it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    pub name: String,
+    /// The number that users see (`eventId`).
+    pub id: u32,
+    pub about: String,
+    pub sets: Vec<String>,
+    /// Ways to take it, best first; a file may give them for all its events.
+    #[serde(default)]
+    pub attach: Vec<String>,
+    /// System calls: the number by ABI (`x86_64`, `x32`, `arm64`, `i386`).
+    #[serde(default)]
+    pub number: BTreeMap<String, u32>,
+    #[serde(default)]
+    pub args: Vec<Arg>,
+    /// i386: arguments that come as two registers, low half first.
+    #[serde(default)]
+    pub i386_pairs: Vec<usize>,
+    /// i386: the one register points at all the arguments.
+    #[serde(default)]
+    pub i386_in_memory: bool,
+    #[serde(skip)]
+    pub category: String,
+}
+
+impl Event {
+    pub fn is_syscall(&self) -> bool {
+        !self.number.is_empty()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arg {
+    pub name: String,
+    /// The C type, as the manual page spells it.
+    #[serde(rename = "type")]
+    pub c_type: String,
+    /// What it is, where the C type does not say.
+    #[serde(default)]
+    pub kind: Option<Kind>,
+    /// Names of its values.
+    #[serde(default)]
+    pub family: Option<String>,
+    /// ... where they depend on another argument.
+    #[serde(default)]
+    pub family_by: Option<FamilyBy>,
+    /// The argument that tells how many bytes this one points at; `ret` is the return value.
+    #[serde(default)]
+    pub length: Option<String>,
+    /// A `timespec_out` is written on `success`, or when the call was `interrupted`.
+    #[serde(default)]
+    pub when: Option<When>,
+    /// The descriptor that a path is relative to.
+    #[serde(default)]
+    pub relative_to: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Path,
+    PathText,
+    PathOrName,
+    PathOut,
+    /// A path that the kernel resolved.
+    FilePath,
+    String,
+    Argv,
+    Bytes,
+    SockaddrIn,
+    SockaddrOut,
+    Timespec,
+    TimespecOut,
+    Timespec2,
+    FdPair,
+    Fd,
+    /// A descriptor whose file's path is given too.
+    FdPath,
+    Dirfd,
+    Pidfd,
+    Mode,
+    Dev,
+    Pid,
+    Tid,
+    Uid,
+    Gid,
+    /// ns since boot, shown as ns since 1970.
+    BootTime,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    Success,
+    Interrupted,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FamilyBy {
+    pub arg: String,
+    /// Name of a value of that argument, to the family it brings.
+    pub cases: BTreeMap<String, String>,
+}
+
+/// Names of the values of a kind of argument.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    pub kind: FamilyKind,
+    /// Mixed: these bits are a number, the rest are flags. Enum: only these bits count.
+    #[serde(default)]
+    pub mask: Option<u64>,
+    #[serde(default)]
+    pub note: Option<String>,
+    pub values: BTreeMap<String, i128>,
+    /// Numbers that differ on arm64, or exist only there.
+    #[serde(default)]
+    pub arm64: BTreeMap<String, i128>,
+    #[serde(default)]
+    pub not_on_arm64: Vec<String>,
+    /// Second names: accepted in filters, never printed.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FamilyKind {
+    Enum,
+    Bits,
+    Mixed,
+}
+
+/// How a scalar of a C type is read from a register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scalar {
+    Bool,
+    U8,
+    U16,
+    I32,
+    U32,
+    /// As wide as the caller's registers.
+    Long,
+    ULong,
+    I64,
+    U64,
+    Pointer,
+}
+
+/// The scalar that a C type is, or `None` for a type this table does not know.
+pub fn scalar(c_type: &str) -> Option<Scalar> {
+    if c_type.ends_with('*') || c_type.ends_with(']') {
+        return Some(Scalar::Pointer);
+    }
+    Some(match c_type {
+        "bool" => Scalar::Bool,
+        "unsigned char" => Scalar::U8,
+        "unsigned short" | "mode_t" => Scalar::U16,
+        "int" | "pid_t" | "key_t" | "key_serial_t" | "clockid_t" | "timer_t" | "mqd_t" | "rwf_t"
+        | "enum landlock_rule_type" => Scalar::I32,
+        // ids: -1 means "unchanged" to the calls that take them, and people write it so
+        "uid_t" | "gid_t" => Scalar::I32,
+        "unsigned int" | "uint32_t" | "qid_t" | "dev_t" => Scalar::U32,
+        "long" | "off_t" => Scalar::Long,
+        "unsigned long" | "size_t" | "aio_context_t" => Scalar::ULong,
+        "loff_t" => Scalar::I64,
+        "uint64_t" | "ino_t" => Scalar::U64,
+        "cap_user_header_t" | "cap_user_data_t" => Scalar::Pointer,
+        _ => return None,
+    })
+}

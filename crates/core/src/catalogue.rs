@@ -1,0 +1,102 @@
+//! What the build made of `catalogue/`: every event, its arguments, and the names of their values.
+
+/// One kind of event. Its place in [`EVENTS`] is its index, the number that records carry.
+#[derive(Debug)]
+pub struct Event {
+    pub name: &'static str,
+    /// The number that users see.
+    pub id: u32,
+    pub category: &'static str,
+    pub about: &'static str,
+    pub sets: &'static [&'static str],
+    /// Ways to take it, best first.
+    pub attach: &'static [&'static str],
+    pub syscall: bool,
+    pub args: &'static [Arg],
+}
+
+#[derive(Debug)]
+pub struct Arg {
+    pub name: &'static str,
+    pub c_type: &'static str,
+    pub kind: Kind,
+    pub names: Names,
+    /// The chunk of the record that holds it; `None`: its register is all there is.
+    pub chunk: Option<u8>,
+    /// A descriptor whose chunk is the path of its file.
+    pub file: bool,
+}
+
+/// How an argument is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Bool,
+    U8,
+    U16,
+    I32,
+    U32,
+    /// As wide as the caller's registers.
+    Long,
+    ULong,
+    I64,
+    U64,
+    Pointer,
+    String,
+    StringList,
+    SockAddr,
+    Timespec,
+    TimespecPair,
+    FdPair,
+    /// ns since boot
+    BootTime,
+}
+
+/// Where the names of an argument's values come from.
+#[derive(Debug)]
+pub enum Names {
+    None,
+    /// An index of [`FAMILIES`].
+    Family(u16),
+    /// By the value of argument `arg`, whose own family is `of`: its name, to the family it brings.
+    By { arg: u8, of: u16, cases: &'static [(&'static str, u16)] },
+}
+
+/// Names of the values of a kind of argument.
+#[derive(Debug)]
+pub struct Family {
+    pub name: &'static str,
+    pub kind: FamilyKind,
+    /// Mixed: these bits are a number, the rest are flags. Enum: only these bits count.
+    pub mask: Option<u64>,
+    /// Name, value, and whether it is a second name that is never printed.
+    pub values: &'static [(&'static str, i64, bool)],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FamilyKind {
+    Enum,
+    Bits,
+    Mixed,
+}
+
+include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+
+/// The event of that name, with its index.
+pub fn by_name(name: &str) -> Option<(u16, &'static Event)> {
+    (0u16..).zip(&EVENTS).find(|(_, event)| event.name == name)
+}
+
+/// The word of `known` most like `word`, if any is like it at all.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// ` (nearest: WORD)`, or nothing where no word is near.
+pub fn nearest_hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, known).map(|near| format!(" (nearest: {near})")).unwrap_or_default()
+}

@@ -1,0 +1,94 @@
+//! A record with its meaning: the catalogue's view of the bytes.
+
+use smallvec::SmallVec;
+
+use crate::catalogue::{self, Kind};
+use crate::record::{self, chunk, flags, Chunk, Head};
+use crate::value::{List, SockAddr, Text, Timespec, Value};
+
+/// One event. Borrows the record; arguments are read when asked for.
+pub struct Event<'a> {
+    pub head: &'a Head,
+    pub info: &'static catalogue::Event,
+    chunks: SmallVec<[Chunk<'a>; 6]>,
+}
+
+impl<'a> Event<'a> {
+    /// `None` for bytes that are no record of an event of the catalogue.
+    pub fn read(bytes: &'a [u8]) -> Option<Event<'a>> {
+        let (head, rest) = record::split(bytes)?;
+        let info = catalogue::EVENTS.get(usize::from(head.event))?;
+        let chunks = if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len()).collect() };
+        Some(Event { head, info, chunks })
+    }
+
+    /// The name of the kind of event.
+    pub fn name(&self) -> &'static str {
+        self.info.name
+    }
+
+    /// A call made by a 32-bit program.
+    pub fn is_compat(&self) -> bool {
+        self.head.flags & flags::COMPAT != 0
+    }
+
+    /// The value of argument `index`, [`Value::Null`] past the last.
+    pub fn value(&self, index: usize) -> Value<'a> {
+        let Some(arg) = self.info.args.get(index) else { return Value::Null };
+        let chunk = arg.chunk.map(|i| self.chunks.get(usize::from(i)));
+        match chunk {
+            // the record had no room for it
+            Some(None) => Value::Null,
+            Some(Some(chunk)) if !arg.file => self.pointed_at(arg.kind, *chunk),
+            _ => self.scalar(arg.kind, self.head.args.get(index).copied().unwrap_or(0)),
+        }
+    }
+
+    /// The path of the file that a descriptor argument stands for, where the record has it.
+    pub fn file(&self, index: usize) -> Option<Text<'a>> {
+        let arg = self.info.args.get(index).filter(|arg| arg.file)?;
+        Text::from_chunk(*self.chunks.get(usize::from(arg.chunk?))?)
+    }
+
+    fn pointed_at(&self, kind: Kind, chunk: Chunk<'a>) -> Value<'a> {
+        let cut = chunk.is(chunk::CUT);
+        match kind {
+            Kind::String => Text::from_chunk(chunk).map_or(Value::Null, Value::Text),
+            _ if chunk.is(chunk::NULL) => Value::Null,
+            // a list is as long as could be read
+            Kind::StringList => Value::List(List::new(chunk.bytes, cut || chunk.is(chunk::FAULT))),
+            _ if chunk.is(chunk::FAULT) => Value::Null,
+            Kind::SockAddr => SockAddr::read(chunk.bytes).map_or(Value::Null, Value::SockAddr),
+            Kind::Timespec => Timespec::read(chunk.bytes).map_or(Value::Null, Value::Timespec),
+            Kind::TimespecPair => {
+                let (first, second) = chunk.bytes.split_at(chunk.bytes.len() / 2);
+                let pair = Timespec::read(first).zip(Timespec::read(second));
+                pair.map_or(Value::Null, |(a, b)| Value::TimespecPair([a, b]))
+            }
+            Kind::FdPair => match (chunk.bytes.first_chunk(), chunk.bytes.last_chunk()) {
+                (Some(a), Some(b)) => Value::FdPair([i32::from_le_bytes(*a), i32::from_le_bytes(*b)]),
+                _ => Value::Null,
+            },
+            scalar => match chunk.bytes.first_chunk() {
+                Some(bytes) => self.scalar(scalar, u64::from_le_bytes(*bytes)),
+                None => Value::Null,
+            },
+        }
+    }
+
+    fn scalar(&self, kind: Kind, raw: u64) -> Value<'a> {
+        match kind {
+            Kind::Bool => Value::Bool(raw != 0),
+            Kind::U8 => Value::Uint(u64::from(raw as u8)),
+            Kind::U16 => Value::Uint(u64::from(raw as u16)),
+            Kind::I32 => Value::Int(i64::from(raw as i32)),
+            Kind::U32 => Value::Uint(u64::from(raw as u32)),
+            Kind::Long if self.is_compat() => Value::Int(i64::from(raw as i32)),
+            Kind::Long | Kind::I64 => Value::Int(raw as i64),
+            Kind::ULong | Kind::U64 | Kind::BootTime => Value::Uint(raw),
+            Kind::Pointer => Value::Pointer(raw),
+            // kinds that are always pointed at
+            _ => Value::Null,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! From records to events to text.
+//!
+//! Bytes come in as the kernel side wrote them ([`record`]), the catalogue says how to read them ([`event`]), filters
+//! choose ([`filter`]), formats write ([`format`]). Nothing here needs root, BPF or Python.
+
+pub mod budget;
+pub mod catalogue;
+pub mod event;
+pub mod filter;
+pub mod format;
+pub mod losses;
+pub mod merge;
+pub mod names;
+pub mod pattern;
+pub mod pipeline;
+pub mod plan;
+pub mod record;
+pub mod scope;
+pub mod tasks;
+pub mod text;
+pub mod time;
+pub mod value;
+pub mod writer;

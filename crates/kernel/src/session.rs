@@ -1,0 +1,206 @@
+//! Loading, attaching, and what is held while tracing.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder};
+use tracee_core::budget;
+use tracee_core::plan::Compiled;
+use tracee_core::scope::{Verdict, TEXT_MAX};
+
+use crate::error::{Doing, Error, Result};
+use crate::mapping::page_size;
+use crate::ring::Ring;
+use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
+use crate::{limits, programs};
+
+static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
+
+/// `SPARE_BUILDERS` of bpf/include/buffer.h
+const SPARE_BUILDERS: usize = 8;
+
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Pages of ring buffer for each CPU.
+    pub ring_pages: u64,
+    /// Of 100 events, how many to keep.
+    pub sampling_percent: f64,
+    /// Give the environment with each exec.
+    pub exec_env: bool,
+    /// Have the kernel count how often and how long our programs run.
+    pub statistics: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { ring_pages: 1024, sampling_percent: 100.0, exec_env: false, statistics: false }
+    }
+}
+
+/// The programs, loaded and attached; dropped, they are gone.
+pub struct Session {
+    pub(crate) config: Config,
+    pub(crate) counters: Counters,
+    /// The control ring first, then those of the CPUs.
+    pub(crate) rings: Vec<Ring>,
+    pub(crate) policies: u64,
+    wanted: Vec<u64>,
+    /// Something to say about the buffers, where not all that was asked could be had.
+    pub notes: Vec<String>,
+    _links: Vec<Link>,
+    _object: Object,
+    _statistics: Option<OwnedFd>,
+}
+
+impl Session {
+    /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`].
+    ///
+    /// # Errors
+    /// The kernel refuses; the message says which step, and what libbpf said of it.
+    pub fn new(plan: &Compiled, options: &Options) -> Result<Session> {
+        let messages = crate::run::capture_libbpf_messages();
+        let result = Session::load(plan, options);
+        result.map_err(|e| match messages.first() {
+            Some(first) if !e.is_permission() => Error::new(e.to_string(), io::ErrorKind::Other, first),
+            _ => e,
+        })
+    }
+
+    fn load(plan: &Compiled, options: &Options) -> Result<Session> {
+        let cpus = libbpf_rs::num_possible_cpus().doing("count the CPUs")?;
+        let asked = options.ring_pages.saturating_mul(page_size() as u64);
+        let sizes = budget::rings(cpus as u32, asked, limits::memory_limit());
+        let mut notes = Vec::new();
+        if sizes.reduced {
+            notes.push(format!(
+                "buffers: {} rings of {} KiB for {cpus} CPUs, less than asked: the memory budget allows no more",
+                sizes.rings,
+                sizes.bytes >> 10
+            ));
+        }
+
+        let mut open =
+            ObjectBuilder::default().name("tracee").doing("name the BPF object")?.open_memory(OBJECT).doing("read the BPF object")?;
+        let needed = programs::needed(plan);
+        for mut program in open.progs_mut() {
+            let load = needed.iter().any(|name| program.name() == *name);
+            program.set_autoload(load);
+        }
+        for mut map in open.maps_mut() {
+            let entries = match map.name().to_str() {
+                Some("tracee_rings") => sizes.rings,
+                Some("tracee_cpus") => cpus as u32,
+                Some("tracee_builders") => (cpus + SPARE_BUILDERS) as u32,
+                _ => continue,
+            };
+            map.set_max_entries(entries).doing("size a BPF map")?;
+        }
+        let object = open.load().doing("load the BPF programs")?;
+
+        let map = |name: &str| {
+            let map = object.maps().find(|m| m.name() == name);
+            map.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
+        };
+        let bss = object.maps().find(|m| m.name().to_string_lossy().ends_with(".bss"));
+        let bss = bss.ok_or_else(|| Error::new("find .bss", io::ErrorKind::NotFound, "not in the object"))?;
+        let counters_map = map("tracee_cpus")?;
+        check_size("struct config", size_of::<ConfigBytes>(), bss.value_size())?;
+        check_size("struct cpu_counters", size_of::<CpuBytes>(), counters_map.value_size())?;
+        let config = Config::new(bss.as_fd())?;
+        let counters = Counters::new(counters_map.as_fd(), cpus)?;
+
+        let control = map("tracee_control")?;
+        let control_bytes = control.max_entries().into();
+        let control = MapHandle::try_from(&control).doing("hold the control ring")?;
+        let mut rings = vec![Ring::new(control, control_bytes)?];
+        let outer = map("tracee_rings")?;
+        for index in 0..sizes.rings {
+            let options = libbpf_sys::bpf_map_create_opts {
+                sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
+                ..Default::default()
+            };
+            let ring = MapHandle::create(MapType::RingBuf, Some("tracee_ring"), 0, 0, sizes.bytes as u32, &options)
+                .doing(format!("make a ring of {} KiB", sizes.bytes >> 10))?;
+            let fd = ring.as_fd().as_raw_fd().to_ne_bytes();
+            outer.update(&index.to_ne_bytes(), &fd, MapFlags::ANY).doing("put a ring in its place")?;
+            rings.push(Ring::new(ring, sizes.bytes)?);
+        }
+
+        config.set_fixed(&Fixed {
+            self_pid: std::process::id(),
+            sampling: (options.sampling_percent / 100.0 * f64::from(u32::MAX)) as u32,
+            wake_bytes: (sizes.bytes / 4) as u32,
+            exec_env: options.exec_env,
+            rings: sizes.rings,
+        });
+        for ((key, value), verdict) in &plan.scope.number_verdicts {
+            let mut probe = [0; 16];
+            probe[..4].copy_from_slice(&key.to_ne_bytes());
+            probe[8..].copy_from_slice(&value.to_ne_bytes());
+            put(&map("tracee_numbers")?, &probe, verdict)?;
+        }
+        for ((key, text), verdict) in &plan.scope.exact {
+            let mut probe = [0; 4 + TEXT_MAX];
+            probe[..4].copy_from_slice(&key.to_ne_bytes());
+            probe[4..4 + text.len()].copy_from_slice(text);
+            put(&map("tracee_texts")?, &probe, verdict)?;
+        }
+        for (name, entries) in [("tracee_prefix", &plan.scope.prefixes), ("tracee_suffix", &plan.scope.suffixes)] {
+            for ((key, text), verdict) in entries {
+                let mut probe = [0; 8 + TEXT_MAX];
+                let bits = (4 + text.len() as u32) * 8;
+                probe[..4].copy_from_slice(&bits.to_ne_bytes());
+                probe[4..8].copy_from_slice(&key.to_ne_bytes());
+                probe[8..8 + text.len()].copy_from_slice(text);
+                put(&map(name)?, &probe, verdict)?;
+            }
+        }
+        config.set_scope(&plan.scope);
+
+        let statistics = options.statistics.then(enable_statistics).transpose()?;
+        let mut links = Vec::new();
+        for program in object.progs_mut() {
+            if program.autoload() {
+                let name = program.name().to_string_lossy().into_owned();
+                links.push(program.attach().doing(format!("attach {name}"))?);
+            }
+        }
+        let wanted = plan.wanted.clone();
+        let policies = plan.scope.policies;
+        Ok(Session { config, counters, rings, policies, wanted, notes, _links: links, _object: object, _statistics: statistics })
+    }
+
+    /// From now on events are recorded.
+    pub fn begin(&self) {
+        self.config.set_wanted(self.wanted.iter().copied());
+    }
+
+    /// From now on nothing is; what is in the rings can still be read.
+    pub fn end(&self) {
+        self.config.set_wanted(self.wanted.iter().map(|_| 0));
+    }
+}
+
+fn put(map: &impl MapCore, key: &[u8], verdict: &Verdict) -> Result<()> {
+    let value = [verdict.yes.to_ne_bytes(), verdict.no.to_ne_bytes()].concat();
+    map.update(key, &value, MapFlags::ANY).doing("fill in the scopes")
+}
+
+fn check_size(what: &str, ours: usize, theirs: u32) -> Result<()> {
+    if ours == theirs as usize {
+        return Ok(());
+    }
+    let detail = format!("{ours} bytes here, {theirs} in the BPF object");
+    Err(Error::new(format!("compare the layout of {what}"), io::ErrorKind::InvalidData, detail))
+}
+
+/// The kernel counts run times as long as the descriptor is open.
+fn enable_statistics() -> Result<OwnedFd> {
+    // SAFETY: a system call that takes a number and gives a descriptor
+    let fd = unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) };
+    if fd < 0 {
+        return Err(io::Error::from_raw_os_error(-fd)).doing("switch the kernel's BPF statistics on");
+    }
+    // SAFETY: a descriptor that nobody else owns
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,28 @@
+//! `tracee._core`: the thin face that Python sees. Conversions only; what they convert is in `tracee-core` and
+//! `tracee-kernel`. The types are told to Python's checkers by `src/tracee/_core.pyi`.
+
+mod catalogue;
+mod event;
+mod tracer;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::catalogue::{categories, events, nearest, Arg, EventKind};
+    #[pymodule_export]
+    use super::event::{unescape, Event};
+    #[pymodule_export]
+    use super::tracer::{check, KernelError, Tracer};
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("SCOPE_FLAGS", tracee_core::scope::FLAG_KEYS)?;
+        let keys = tracee_core::scope::NUMBER_KEYS.iter().chain(&tracee_core::scope::TEXT_KEYS);
+        module.add("SCOPE_KEYS", keys.copied().collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,257 @@
+//! A running tracer: the session, and the thread that reads it.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, SendTimeoutError, Sender};
+use pyo3::create_exception;
+use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use tracee_core::format::json::Json;
+use tracee_core::format::table::Table;
+use tracee_core::format::Format;
+use tracee_core::pipeline::{Batch, Pipeline, Subscriber};
+use tracee_core::plan::{Compiled, Plan, PlanError};
+use tracee_core::writer::{Fate, Writer};
+use tracee_kernel::{Options, Progress, Session};
+
+use crate::event::Event;
+
+create_exception!(tracee._core, KernelError, PyException, "The kernel refuses to trace: args are the message and whether a privilege is missing.");
+
+/// Batches on their way to Python.
+const BATCHES: usize = 32;
+/// How long a destination that takes nothing holds up the end.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Python looks at its signals this often.
+const SIGNALS: Duration = Duration::from_millis(50);
+
+fn parse(plan: &str) -> PyResult<Plan> {
+    serde_json::from_str(plan).map_err(|e| PyValueError::new_err(format!("plan: {e}")))
+}
+
+type Place = (usize, Option<usize>, Option<usize>, String);
+
+/// What is wrong with a plan (JSON, see `tracee_core::plan`): policy, rule, predicate (indices, None where it is about
+/// more than one) and message. Empty: nothing.
+#[pyfunction]
+pub fn check(plan: &str) -> PyResult<Vec<Place>> {
+    let place = |e: PlanError| (e.policy, e.rule, e.predicate, e.message);
+    Ok(parse(plan)?.compile().err().unwrap_or_default().into_iter().map(place).collect())
+}
+
+struct Ready {
+    session: Session,
+    plan: Compiled,
+}
+
+struct Channel {
+    batches: Sender<Batch>,
+    progress: Arc<Progress>,
+}
+
+impl Subscriber for Channel {
+    fn take(&mut self, mut batch: Batch) {
+        // a reader that stopped asking holds nothing up once it said stop
+        loop {
+            match self.batches.send_timeout(batch, SIGNALS) {
+                Err(SendTimeoutError::Timeout(back)) if !self.progress.stop.load(Ordering::Acquire) => batch = back,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// Traces until stopped. Made: loaded and attached. Begun: recording.
+#[pyclass(frozen, module = "tracee._core")]
+pub struct Tracer {
+    ready: Mutex<Option<Ready>>,
+    progress: Arc<Progress>,
+    reader: Mutex<Option<JoinHandle<Result<(), String>>>>,
+    fates: Mutex<Vec<Fate>>,
+    batches: Mutex<Option<Receiver<Batch>>>,
+    policy_names: Arc<Vec<String>>,
+    #[pyo3(get)]
+    notes: Vec<String>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[pymethods]
+impl Tracer {
+    #[new]
+    #[pyo3(signature = (plan, *, ring_pages = 1024, sampling = 100.0, exec_env = false, statistics = false))]
+    fn new(
+        py: Python<'_>,
+        plan: &str,
+        ring_pages: u64,
+        sampling: f64,
+        exec_env: bool,
+        statistics: bool,
+    ) -> PyResult<Tracer> {
+        let plan = parse(plan)?.compile().map_err(|errors| {
+            let lines: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+            PyValueError::new_err(lines.join("; "))
+        })?;
+        let options = Options { ring_pages, sampling_percent: sampling, exec_env, statistics };
+        let session = py
+            .detach(|| Session::new(&plan, &options))
+            .map_err(|e| KernelError::new_err((e.to_string(), e.is_permission())))?;
+        Ok(Tracer {
+            policy_names: Arc::new(plan.names.clone()),
+            notes: session.notes.clone(),
+            ready: Mutex::new(Some(Ready { session, plan })),
+            progress: Arc::default(),
+            reader: Mutex::new(None),
+            fates: Mutex::new(Vec::new()),
+            batches: Mutex::new(None),
+        })
+    }
+
+    /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated.
+    #[pyo3(signature = (outputs, *, subscribe = false))]
+    fn begin(&self, outputs: Vec<(String, i32, bool, Option<usize>)>, subscribe: bool) -> PyResult<()> {
+        let Ready { mut session, plan } =
+            lock(&self.ready).take().ok_or_else(|| PyRuntimeError::new_err("the tracer has begun already"))?;
+        let host = std::fs::metadata("/proc/1/ns/mnt").or_else(|_| std::fs::metadata("/proc/self/ns/mnt"));
+        let mut pipeline = Pipeline::new(plan.filter, plan.names, host.map_or(0, |m| m.ino() as u32));
+        for (format, fd, parse_arguments, width) in outputs {
+            let format: Box<dyn Format> = match format.as_str() {
+                "json" => Box::new(Json::new(parse_arguments)),
+                "table" => Box::new(Table::new(width)),
+                other => return Err(PyValueError::new_err(format!("unknown format {other:?}"))),
+            };
+            if fd < 0 {
+                return Err(PyValueError::new_err(format!("{fd} is no descriptor")));
+            }
+            // SAFETY: only duplicated here, while the caller holds it open
+            let file = File::from(unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?);
+            let name = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
+            let name = name.map_or_else(|_| "output".into(), |path| path.display().to_string());
+            let (writer, fate) = Writer::start(name, Box::new(file))?;
+            lock(&self.fates).push(fate);
+            pipeline.add_output(format, Box::new(writer));
+        }
+        if subscribe {
+            let (batches, receiver) = bounded(BATCHES);
+            pipeline.add_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
+            *lock(&self.batches) = Some(receiver);
+        }
+        session.begin();
+        let progress = self.progress.clone();
+        let thread = std::thread::Builder::new().name("tracee-reader".into());
+        let reader = thread.spawn(move || {
+            let result = tracee_kernel::run(&mut session, &mut pipeline, &progress);
+            pipeline.flush();
+            result.map_err(|e| e.to_string())
+        })?;
+        *lock(&self.reader) = Some(reader);
+        Ok(())
+    }
+
+    /// Asks the reader to end. Returns at once; `wait` or `finish` waits.
+    fn stop(&self) {
+        self.progress.stop.store(true, Ordering::Release);
+    }
+
+    /// Waits up to `seconds` for the tracer to end of itself, as it does when no output takes any more. Whether it did.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let end = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
+        loop {
+            py.check_signals()?;
+            let fates = lock(&self.fates).clone();
+            let closed = !fates.is_empty() && fates.iter().any(Fate::is_closed);
+            let ended = lock(&self.reader).as_ref().is_none_or(JoinHandle::is_finished);
+            if closed || ended || self.progress.stop.load(Ordering::Acquire) {
+                return Ok(true);
+            }
+            let rest = end.saturating_duration_since(Instant::now());
+            if rest.is_zero() {
+                return Ok(false);
+            }
+            py.detach(|| std::thread::sleep(rest.min(SIGNALS)));
+        }
+    }
+
+    /// Stops, writes out what is left, and waits for that.
+    ///
+    /// An output that takes nothing is given up after 3 seconds. Raises RuntimeError when an output failed.
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.stop();
+        *lock(&self.ready) = None;
+        let Some(reader) = lock(&self.reader).take() else { return Ok(()) };
+        let fates = lock(&self.fates).clone();
+        let (result, given_up) = py.detach(|| {
+            let end = Instant::now() + PATIENCE;
+            while !reader.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let given_up = !reader.is_finished();
+            if given_up {
+                fates.iter().for_each(Fate::abandon);
+            }
+            (reader.join(), given_up)
+        });
+        match result {
+            Err(_) => return Err(PyRuntimeError::new_err("the reader panicked")),
+            Ok(Err(message)) => return Err(PyRuntimeError::new_err(message)),
+            Ok(Ok(())) => {}
+        }
+        if let Some(error) = fates.iter().find_map(Fate::error) {
+            return Err(PyRuntimeError::new_err(error));
+        }
+        if given_up {
+            return Err(PyRuntimeError::new_err("an output takes nothing: what it had not taken is lost"));
+        }
+        Ok(())
+    }
+
+    /// The next batch of events, waiting up to `seconds`; empty where none came, None when there will be none.
+    fn batch(&self, py: Python<'_>, seconds: f64) -> PyResult<Option<Vec<Event>>> {
+        let receiver = lock(&self.batches).clone();
+        let receiver = receiver.ok_or_else(|| PyRuntimeError::new_err("the tracer has no subscriber"))?;
+        let end = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
+        loop {
+            py.check_signals()?;
+            let rest = end.saturating_duration_since(Instant::now());
+            match py.detach(|| receiver.recv_timeout(rest.min(SIGNALS))) {
+                Ok(batch) => {
+                    let batch = Arc::new(batch);
+                    let event = |i| Event::new(batch.clone(), i, self.policy_names.clone());
+                    return Ok(Some((0..batch.len()).map(event).collect()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if rest.is_zero() => return Ok(Some(Vec::new())),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Events lost so far, and when the first was (ns since 1970, 0: none was).
+    fn losses(&self) -> (u64, u64) {
+        let since = self.progress.lost_since.load(Ordering::Acquire);
+        (self.progress.lost.load(Ordering::Acquire), since)
+    }
+
+    /// Counters, by name.
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (counters, totals) = self.progress.counters();
+        let dict = PyDict::new(py);
+        dict.set_item("sent", totals.sent)?;
+        dict.set_item("lost", totals.lost)?;
+        dict.set_item("controlLost", totals.control_lost)?;
+        dict.set_item("read", counters.read)?;
+        dict.set_item("matched", counters.matched)?;
+        dict.set_item("malformed", counters.malformed)?;
+        dict.set_item("bytesWritten", counters.bytes)?;
+        Ok(dict)
+    }
+}
