@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of tasks: fork, exec, exit. Each is told twice: to the control ring always, since user space needs it to name
- * the executable of every event, and as an event where a policy asks for it. These are programs of their own, so that
- * only what is asked for is loaded: the verifier's time is most of our start.
+ * The life of tasks: fork, exec, exit. Each is told twice: to the control ring always, since user space needs it to
+ * name the executable of every event, and as an event where a policy asks for it. These are programs of their own, so
+ * that only what is asked for is loaded: the verifier's time is most of our start.
  */
 
 #include "include/scope.h"

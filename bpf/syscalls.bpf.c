@@ -118,7 +118,8 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 		if (!kind)
 			continue;
 		u32 length = call->length[i];
-		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : 0, ret);
+		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : 0,
+				ret);
 	}
 	return builder_send(slot, 0);
 }

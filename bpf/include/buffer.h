@@ -7,7 +7,7 @@
 
 #include "task.h"
 
-#define LIST_MAX 32768 /* bytes of argv, and of the environment */
+#define LIST_MAX 32768  /* bytes of argv, and of the environment */
 #define STRING_MAX 4098 /* one more than a path with its NUL, so that a cut shows */
 #define DATA_MAX (2 * LIST_MAX + 2 * 4096)
 #define PATH_MAX 4096
@@ -203,8 +203,8 @@ __noinline int append_string(u32 slot, u64 address, u32 in_kernel)
 	if (!start || start > DATA_MAX)
 		return 0;
 	void *to = &builder->data[start];
-	long n = in_kernel ? bpf_probe_read_kernel_str(to, STRING_MAX, (void *)address) :
-			     bpf_probe_read_user_str(to, STRING_MAX, (void *)address);
+	long n = in_kernel ? bpf_probe_read_kernel_str(to, STRING_MAX, (void *)address)
+			   : bpf_probe_read_user_str(to, STRING_MAX, (void *)address);
 	if (n < 0)
 		chunk_close(builder, start, 0, CHUNK_FAULT);
 	else
@@ -243,24 +243,24 @@ __noinline int append_bytes(u32 slot, u64 address, u64 length, u32 limit)
 }
 
 /*
- * Calls step up to `limit` times, until it returns 1: by bpf_loop, which the verifier follows once, where the kernel has
- * it (5.17), else unrolled by the verifier and at most OLD_LOOP_LIMIT times.
+ * Calls step up to `limit` times, until it returns 1: by bpf_loop, which the verifier follows once, where the kernel
+ * has it (5.17), else unrolled by the verifier and at most OLD_LOOP_LIMIT times.
  */
 #define OLD_LOOP_LIMIT 64
-#define repeat(limit, step, context)                                                           \
-	do {                                                                                   \
-		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {             \
-			bpf_loop(limit, step, context, 0);                                     \
-		} else {                                                                       \
-			for (u64 index = 0; index < OLD_LOOP_LIMIT && index < limit; index++)  \
-				if (step(index, context))                                      \
-					break;                                                 \
-		}                                                                              \
+#define repeat(limit, step, context)                                                          \
+	do {                                                                                  \
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {            \
+			bpf_loop(limit, step, context, 0);                                    \
+		} else {                                                                      \
+			for (u64 index = 0; index < OLD_LOOP_LIMIT && index < limit; index++) \
+				if (step(index, context))                                     \
+					break;                                                \
+		}                                                                             \
 	} while (0)
 
 struct list_walk {
-	u64 next;    /* address of the next pointer */
-	u32 width;   /* of a pointer */
+	u64 next;  /* address of the next pointer */
+	u32 width; /* of a pointer */
 	u32 slot;
 	u32 start;
 	u32 length;
@@ -274,8 +274,8 @@ static long list_step(u64 index, struct list_walk *walk)
 	if (!builder)
 		return 1;
 	u64 address = 0;
-	long failed = walk->width == 4 ? bpf_probe_read_user(&address, 4, (void *)walk->next) :
-					 bpf_probe_read_user(&address, 8, (void *)walk->next);
+	long failed = walk->width == 4 ? bpf_probe_read_user(&address, 4, (void *)walk->next)
+				       : bpf_probe_read_user(&address, 8, (void *)walk->next);
 	if (failed)
 		walk->flags |= CHUNK_FAULT;
 	if (failed || !address) {
@@ -316,7 +316,7 @@ __noinline int append_list(u32 slot, u64 address, u32 width)
 	u32 start = chunk_open(builder);
 	if (!start)
 		return 0;
-	struct list_walk walk = { .next = address, .width = width, .slot = slot, .start = start };
+	struct list_walk walk = {.next = address, .width = width, .slot = slot, .start = start};
 	repeat(LIST_MAX, list_step, &walk);
 	if (!walk.ended)
 		walk.flags |= CHUNK_CUT;

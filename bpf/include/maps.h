@@ -52,13 +52,13 @@ struct {
 	__type(value, struct verdict);
 } tracee_texts SEC(".maps");
 
-#define TEXT_TRIE(NAME)                                  \
-	struct {                                         \
-		__uint(type, BPF_MAP_TYPE_LPM_TRIE);     \
-		__uint(max_entries, 16384);              \
-		__uint(map_flags, BPF_F_NO_PREALLOC);    \
-		__type(key, struct text_probe);          \
-		__type(value, struct verdict);           \
+#define TEXT_TRIE(NAME)                               \
+	struct {                                      \
+		__uint(type, BPF_MAP_TYPE_LPM_TRIE);  \
+		__uint(max_entries, 16384);           \
+		__uint(map_flags, BPF_F_NO_PREALLOC); \
+		__type(key, struct text_probe);       \
+		__type(value, struct verdict);        \
 	} NAME SEC(".maps")
 TEXT_TRIE(tracee_prefix);
 TEXT_TRIE(tracee_suffix); /* of reversed text */

@@ -99,7 +99,7 @@ __noinline int append_path(u32 slot, u64 dentry, u64 mount)
 		chunk_empty(builder, CHUNK_NULL);
 		return 0;
 	}
-	struct path_walk walk = { .dentry = (void *)dentry, .mount = (void *)mount, .slot = slot };
+	struct path_walk walk = {.dentry = (void *)dentry, .mount = (void *)mount, .slot = slot};
 	walk_path(&walk);
 
 	u32 start = chunk_open(builder);
@@ -108,7 +108,7 @@ __noinline int append_path(u32 slot, u64 dentry, u64 mount)
 	u32 from = walk.start;
 	if (walk.detached && !(walk.flags & CHUNK_ANON)) {
 		struct inode *inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
-		struct inode_chunk chunk = { .inode = BPF_CORE_READ(inode, i_ino), .mode = BPF_CORE_READ(inode, i_mode) };
+		struct inode_chunk chunk = {.inode = BPF_CORE_READ(inode, i_ino), .mode = BPF_CORE_READ(inode, i_mode)};
 		u32 type = chunk.mode & S_IFMT;
 		if (type == S_IFSOCK || type == S_IFIFO || from >= PATH_MAX) {
 			__builtin_memcpy(&builder->data[start], &chunk, 12);

@@ -12,10 +12,11 @@
 #define MAX_CPUS 1024
 #define MAX_POLICIES 64
 
-/* Same for every event of a task until it execs, renames itself or changes its credentials: user space formats it once. */
+/* Same for every event of a task until it execs, renames itself or changes its credentials: user space formats it once.
+ */
 struct task_context {
 	u64 start_time; /* ns since boot */
-	u64 cgroup_id;	/* of the cgroup v2 hierarchy */
+	u64 cgroup_id;  /* of the cgroup v2 hierarchy */
 	u32 host_tid, host_pid, host_ppid;
 	u32 tid, pid, ppid; /* as the task itself sees them; ppid 0: the parent is outside */
 	u32 uid, mount_ns, pid_ns, pad;
@@ -28,8 +29,8 @@ enum record_flags {
 };
 
 /*
- * A system call's arguments stand in args; what they point at follows as chunks, one for each argument that the catalogue
- * says to follow. Every other event has one chunk an argument and leaves ret and args alone.
+ * A system call's arguments stand in args; what they point at follows as chunks, one for each argument that the
+ * catalogue says to follow. Every other event has one chunk an argument and leaves ret and args alone.
  */
 struct record {
 	u64 time;     /* ns since boot, suspend included */
@@ -46,9 +47,9 @@ _Static_assert(sizeof(struct record) == 152, "crates/core/src/record.rs");
 
 /* A chunk is a u32, length in the low 24 bits and these in the high 8, then its bytes; no padding. */
 enum chunk_flags {
-	CHUNK_CUT = 1,	    /* there was more */
+	CHUNK_CUT = 1,      /* there was more */
 	CHUNK_FAULT = 2,    /* the memory could not be read */
-	CHUNK_NULL = 4,	    /* no such thing: a null pointer, a closed descriptor */
+	CHUNK_NULL = 4,     /* no such thing: a null pointer, a closed descriptor */
 	CHUNK_INODE = 8,    /* of a file without a path: struct inode_chunk */
 	CHUNK_DELETED = 16, /* the path is no longer linked */
 	CHUNK_ANON = 32,    /* an anonymous inode, such as [eventpoll] */
@@ -62,7 +63,7 @@ struct inode_chunk {
 /* Records of the control ring: they keep user space's table of tasks, and are never printed. */
 enum control {
 	CONTROL_EXEC = 0xff00, /* chunk: path of the file that runs */
-	CONTROL_FORK,	       /* args[0], [1]: host tid and pid of the child */
+	CONTROL_FORK,          /* args[0], [1]: host tid and pid of the child */
 	CONTROL_EXIT,
 };
 
@@ -74,7 +75,7 @@ struct loss {
 
 struct cpu_counters {
 	u64 sent;
-	u64 lost;	  /* of all events */
+	u64 lost;         /* of all events */
 	u64 control_lost; /* records of the control ring */
 	u64 out_of_scope;
 	struct loss losses[MAX_EVENTS];
@@ -119,17 +120,17 @@ enum reader_state {
 };
 
 struct config {
-	u64 policies;		  /* those loaded */
-	u64 generation;		  /* grows when anything below changes */
-	u64 scoped;		  /* policies with a predicate on the task */
-	u64 follow;		  /* policies that go on to children */
-	u64 wanted[MAX_EVENTS];	  /* policies that select the event */
-	u32 self;		  /* our own pid: never traced */
-	u32 sampling;		  /* an event stays when a random u32 is at most this */
+	u64 policies;           /* those loaded */
+	u64 generation;         /* grows when anything below changes */
+	u64 scoped;             /* policies with a predicate on the task */
+	u64 follow;             /* policies that go on to children */
+	u64 wanted[MAX_EVENTS]; /* policies that select the event */
+	u32 self;               /* our own pid: never traced */
+	u32 sampling;           /* an event stays when a random u32 is at most this */
 	u32 reader_state;
 	u32 wake_bytes; /* how full a ring wakes a napping reader */
-	u32 exec_env;	/* sched_process_exec carries the environment */
-	u32 rings;	/* rings in tracee_rings; CPU n uses n % rings */
+	u32 exec_env;   /* sched_process_exec carries the environment */
+	u32 rings;      /* rings in tracee_rings; CPU n uses n % rings */
 	struct number_scope numbers[NUMBER_KEYS];
 	struct text_scope texts[TEXT_KEYS];
 };

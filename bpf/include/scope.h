@@ -67,11 +67,11 @@ __noinline u64 number_policies(u32 key, u64 value)
 	struct number_scope *scope = &config.numbers[key];
 	if (!scope->used)
 		return ~0ULL;
-	struct number_probe probe = { .key = key, .value = value };
+	struct number_probe probe = {.key = key, .value = value};
 	struct verdict *named = bpf_map_lookup_elem(&tracee_numbers, &probe);
 	u64 yes = named ? named->yes : 0;
 	if (scope->ranged) {
-		struct range_test test = { .key = key, .value = value, .yes = yes };
+		struct range_test test = {.key = key, .value = value, .yes = yes};
 		repeat(MAX_POLICIES, range_step, &test);
 		yes = test.yes;
 	}
@@ -118,7 +118,7 @@ __noinline u64 text_policies(u32 slot, u32 key, u32 length)
 	if (length < TEXT_MAX)
 		add_verdict(&sum, bpf_map_lookup_elem(&tracee_texts, &builder->probe.key));
 	add_verdict(&sum, bpf_map_lookup_elem(&tracee_prefix, &builder->probe));
-	struct reversal reversal = { .slot = slot, .length = length };
+	struct reversal reversal = {.slot = slot, .length = length};
 	repeat(TEXT_MAX / 2, reverse_step, &reversal);
 	add_verdict(&sum, bpf_map_lookup_elem(&tracee_suffix, &builder->probe));
 	return decide(scope->used, scope->positive, sum.yes, sum.no) | scope->undecided;
@@ -147,9 +147,8 @@ __noinline u64 executable_policies(u32 slot)
 	__builtin_memset(builder->probe.text, 0, TEXT_MAX);
 	if (!file) /* a kernel thread: no file, so no name matches */
 		return text_policies(slot, KEY_EXECUTABLE, 0);
-	struct path_walk walk = { .dentry = BPF_CORE_READ(file, f_path.dentry),
-				  .mount = BPF_CORE_READ(file, f_path.mnt),
-				  .slot = slot };
+	struct path_walk walk = {
+		.dentry = BPF_CORE_READ(file, f_path.dentry), .mount = BPF_CORE_READ(file, f_path.mnt), .slot = slot};
 	walk_path(&walk);
 	u32 from = walk.start;
 	if (from > PATH_MAX)
@@ -171,7 +170,7 @@ struct ancestry {
 static long ancestry_step(u64 index, struct ancestry *ancestry)
 {
 	struct task_struct *task = ancestry->task;
-	struct number_probe probe = { .key = KEY_TREE, .value = BPF_CORE_READ(task, tgid) };
+	struct number_probe probe = {.key = KEY_TREE, .value = BPF_CORE_READ(task, tgid)};
 	struct verdict *named = bpf_map_lookup_elem(&tracee_numbers, &probe);
 	if (named) {
 		ancestry->yes |= named->yes;
@@ -188,7 +187,7 @@ static long ancestry_step(u64 index, struct ancestry *ancestry)
 static __noinline u64 tree_policies(struct task_state *state)
 {
 	if (state->tree_generation != config.generation) {
-		struct ancestry ancestry = { .task = (void *)bpf_get_current_task() };
+		struct ancestry ancestry = {.task = (void *)bpf_get_current_task()};
 		repeat(1024, ancestry_step, &ancestry);
 		state->tree_yes = ancestry.yes;
 		state->tree_no = ancestry.no;

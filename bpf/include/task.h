@@ -11,8 +11,8 @@ static __noinline u32 pid_at_level(struct task_struct *task, u32 level, u32 *pid
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	if (!pid || BPF_CORE_READ(pid, level) < level)
 		return 0;
-	struct upid *number = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-			      level * bpf_core_type_size(struct upid);
+	struct upid *number =
+		(void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 	if (pid_ns)
 		*pid_ns = BPF_CORE_READ(number, ns, ns.inum);
 	return BPF_CORE_READ(number, nr);

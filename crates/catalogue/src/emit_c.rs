@@ -6,8 +6,21 @@ use crate::{Arg, Catalogue, Event, Kind, When};
 
 /// What the kernel side reads for an argument, beyond the register; bpf/syscalls.bpf.c acts on it.
 const FOLLOW: [&str; 15] = [
-    "NONE", "STRING", "STRING_OUT", "LIST", "BYTES", "BYTES_OUT", "SOCKADDR", "SOCKADDR_OUT", "TIMESPEC",
-    "TIMESPEC_OUT", "TIMESPEC_REST", "TIMESPEC_PAIR", "FD_PAIR", "FD", "END",
+    "NONE",
+    "STRING",
+    "STRING_OUT",
+    "LIST",
+    "BYTES",
+    "BYTES_OUT",
+    "SOCKADDR",
+    "SOCKADDR_OUT",
+    "TIMESPEC",
+    "TIMESPEC_OUT",
+    "TIMESPEC_REST",
+    "TIMESPEC_PAIR",
+    "FD_PAIR",
+    "FD",
+    "END",
 ];
 
 fn follow(arg: &Arg) -> &'static str {

@@ -7,7 +7,9 @@ use crate::{emit_c, scalar, Arg, Catalogue, Family, FamilyKind, Kind, Scalar};
 
 fn kind(arg: &Arg) -> &'static str {
     match arg.kind {
-        Some(Kind::Path | Kind::PathText | Kind::PathOrName | Kind::PathOut | Kind::FilePath | Kind::String) => "String",
+        Some(Kind::Path | Kind::PathText | Kind::PathOrName | Kind::PathOut | Kind::FilePath | Kind::String) => {
+            "String"
+        }
         Some(Kind::Bytes) => "String",
         Some(Kind::Argv) => "StringList",
         Some(Kind::SockaddrIn | Kind::SockaddrOut) => "SockAddr",

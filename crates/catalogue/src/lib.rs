@@ -181,7 +181,14 @@ pub fn scalar(c_type: &str) -> Option<Scalar> {
         "bool" => Scalar::Bool,
         "unsigned char" => Scalar::U8,
         "unsigned short" | "mode_t" => Scalar::U16,
-        "int" | "pid_t" | "key_t" | "key_serial_t" | "clockid_t" | "timer_t" | "mqd_t" | "rwf_t"
+        "int"
+        | "pid_t"
+        | "key_t"
+        | "key_serial_t"
+        | "clockid_t"
+        | "timer_t"
+        | "mqd_t"
+        | "rwf_t"
         | "enum landlock_rule_type" => Scalar::I32,
         // ids: -1 means "unchanged" to the calls that take them, and people write it so
         "uid_t" | "gid_t" => Scalar::I32,

@@ -58,7 +58,11 @@ pub enum Names {
     /// An index of [`FAMILIES`].
     Family(u16),
     /// By the value of argument `arg`, whose own family is `of`: its name, to the family it brings.
-    By { arg: u8, of: u16, cases: &'static [(&'static str, u16)] },
+    By {
+        arg: u8,
+        of: u16,
+        cases: &'static [(&'static str, u16)],
+    },
 }
 
 /// Names of the values of a kind of argument.

@@ -18,7 +18,8 @@ impl<'a> Event<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<Event<'a>> {
         let (head, rest) = record::split(bytes)?;
         let info = catalogue::EVENTS.get(usize::from(head.event))?;
-        let chunks = if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len()).collect() };
+        let chunks =
+            if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len()).collect() };
         Some(Event { head, info, chunks })
     }
 

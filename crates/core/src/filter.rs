@@ -173,7 +173,8 @@ impl FieldTest {
                 && number_of(&value)
                     .is_some_and(|n| self.min.is_none_or(|min| n >= min) && self.max.is_none_or(|max| n <= max))
         };
-        (!positive || self.yes.iter().any(|t| t.holds(&value)) || in_range()) && !self.no.iter().any(|t| t.holds(&value))
+        (!positive || self.yes.iter().any(|t| t.holds(&value)) || in_range())
+            && !self.no.iter().any(|t| t.holds(&value))
     }
 }
 

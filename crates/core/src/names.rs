@@ -134,7 +134,8 @@ pub fn number(word: &str) -> Option<i128> {
     let (negative, digits) = word.strip_prefix('-').map_or((false, word), |rest| (true, rest));
     let value = if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         u64::from_str_radix(hex, 16)
-    } else if let Some(octal) = digits.strip_prefix("0o").or_else(|| digits.strip_prefix('0').filter(|d| !d.is_empty())) {
+    } else if let Some(octal) = digits.strip_prefix("0o").or_else(|| digits.strip_prefix('0').filter(|d| !d.is_empty()))
+    {
         u64::from_str_radix(octal, 8)
     } else if digits.bytes().all(|b| b.is_ascii_digit()) {
         digits.parse()

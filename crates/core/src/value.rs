@@ -140,15 +140,38 @@ impl Timespec {
 /// A socket address, by family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SockAddr<'a> {
-    Inet { address: Ipv4Addr, port: u16 },
-    Inet6 { address: Ipv6Addr, port: u16, flow: u32, scope: u32 },
+    Inet {
+        address: Ipv4Addr,
+        port: u16,
+    },
+    Inet6 {
+        address: Ipv6Addr,
+        port: u16,
+        flow: u32,
+        scope: u32,
+    },
     /// A path, or `@` and a name of the abstract kind; empty: unnamed.
-    Unix { abstract_name: bool, path: &'a [u8] },
-    Netlink { pid: u32, groups: u32 },
-    Packet { protocol: u16, interface: i32 },
-    Vsock { cid: u32, port: u32 },
+    Unix {
+        abstract_name: bool,
+        path: &'a [u8],
+    },
+    Netlink {
+        pid: u32,
+        groups: u32,
+    },
+    Packet {
+        protocol: u16,
+        interface: i32,
+    },
+    Vsock {
+        cid: u32,
+        port: u32,
+    },
     /// Its family alone is known to us.
-    Other { family: u16, bytes: &'a [u8] },
+    Other {
+        family: u16,
+        bytes: &'a [u8],
+    },
 }
 
 fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {

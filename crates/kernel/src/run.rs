@@ -115,7 +115,8 @@ impl Waiter {
         for ring in &session.rings {
             let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
             // SAFETY: two open descriptors and a valid pointer
-            let failed = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, ring.fd().as_raw_fd(), &mut event) };
+            let failed =
+                unsafe { libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, ring.fd().as_raw_fd(), &mut event) };
             if failed != 0 {
                 return Err(std::io::Error::last_os_error()).doing("wait for a ring");
             }

@@ -79,8 +79,11 @@ impl Session {
             ));
         }
 
-        let mut open =
-            ObjectBuilder::default().name("tracee").doing("name the BPF object")?.open_memory(OBJECT).doing("read the BPF object")?;
+        let mut open = ObjectBuilder::default()
+            .name("tracee")
+            .doing("name the BPF object")?
+            .open_memory(OBJECT)
+            .doing("read the BPF object")?;
         let needed = programs::needed(plan);
         for mut program in open.progs_mut() {
             let load = needed.iter().any(|name| program.name() == *name);
@@ -167,7 +170,17 @@ impl Session {
         }
         let wanted = plan.wanted.clone();
         let policies = plan.scope.policies;
-        Ok(Session { config, counters, rings, policies, wanted, notes, _links: links, _object: object, _statistics: statistics })
+        Ok(Session {
+            config,
+            counters,
+            rings,
+            policies,
+            wanted,
+            notes,
+            _links: links,
+            _object: object,
+            _statistics: statistics,
+        })
     }
 
     /// From now on events are recorded.

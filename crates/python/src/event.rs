@@ -170,11 +170,8 @@ impl Event {
     #[pyo3(signature = (*, parse_arguments = false))]
     fn to_json(&self, parse_arguments: bool) -> PyResult<String> {
         let (event, matched, executable) = self.parts()?;
-        let executable = executable.map(|path| tracee_core::tasks::Executable {
-            path: path.into(),
-            deleted: false,
-            serial: 1,
-        });
+        let executable =
+            executable.map(|path| tracee_core::tasks::Executable { path: path.into(), deleted: false, serial: 1 });
         let context = Context {
             clock: self.batch.clock,
             executable: executable.as_ref(),

@@ -23,7 +23,12 @@ use tracee_kernel::{Options, Progress, Session};
 
 use crate::event::Event;
 
-create_exception!(tracee._core, KernelError, PyException, "The kernel refuses to trace: args are the message and whether a privilege is missing.");
+create_exception!(
+    tracee._core,
+    KernelError,
+    PyException,
+    "The kernel refuses to trace: args are the message and whether a privilege is missing."
+);
 
 /// Batches on their way to Python.
 const BATCHES: usize = 32;

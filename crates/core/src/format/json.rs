@@ -204,7 +204,8 @@ fn timespec(out: &mut Vec<u8>, time: Timespec) {
 }
 
 fn sockaddr(out: &mut Vec<u8>, address: &SockAddr) {
-    let start = |out: &mut Vec<u8>, family: &str| out.extend_from_slice(format!(r#"{{"sa_family":"{family}""#).as_bytes());
+    let start =
+        |out: &mut Vec<u8>, family: &str| out.extend_from_slice(format!(r#"{{"sa_family":"{family}""#).as_bytes());
     match *address {
         SockAddr::Inet { address, port } => {
             start(out, "AF_INET");

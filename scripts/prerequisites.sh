@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what is missing: `prerequisites.sh build`, `test` or `bench`. Does nothing where all is there.
+set -euo pipefail
+
+case "${1:-build}" in
+build) commands=(clang autoconf autopoint flex bison gawk make gcc pkg-config)
+	packages=(clang autoconf autopoint automake libtool flex bison gawk gettext make gcc libc6-dev pkg-config python3-venv) ;;
+test) commands=(gcc stress-ng ip)
+	packages=(gcc libc6-dev stress-ng iproute2) ;;
+bench) commands=(strace perf bpftrace)
+	packages=(strace linux-perf bpftrace) ;;
+*) echo "ERROR prerequisites: \"$1\" is none of build, test, bench" >&2; exit 1 ;;
+esac
+
+missing=()
+for command in "${commands[@]}"; do
+	command -v "$command" >/dev/null || missing+=("$command")
+done
+if [ "${#missing[@]}" -gt 0 ]; then
+	echo "installing: ${missing[*]}"
+	as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+	if ! command -v apt-get >/dev/null; then
+		echo "ERROR prerequisites: no apt-get here; install by hand: ${packages[*]}" >&2
+		exit 1
+	fi
+	$as_root apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq "${packages[@]}" >/dev/null
+fi
+
+if [ "${1:-build}" = build ]; then
+	wanted=1.85
+	version=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
+	if [ -z "$version" ] || [ "$(printf '%s\n' $wanted "$version" | sort -V | head -1)" != $wanted ]; then
+		echo "ERROR prerequisites: cargo ${version:-is missing}, $wanted or later is needed: install it with rustup" >&2
+		exit 1
+	fi
+fi

@@ -1,0 +1,146 @@
+"""The manual's flags."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple, NoReturn
+
+from tracee.errors import InputError
+from tracee.events import DEFAULT, nearest_hint
+from tracee.kernel import MOST_PAGES, KernelSettings
+from tracee.output import OutputSettings, parse_outputs
+
+
+class Command(Enum):
+    """What is to be done."""
+
+    RUN = "run"
+    LIST = "list"
+    HELP = "help"
+    VERSION = "version"
+
+
+class Settings(NamedTuple):
+    """All that a run needs, wherever it was said."""
+
+    events: tuple[str, ...] = (DEFAULT,)
+    scope: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    output: OutputSettings = OutputSettings()
+    kernel: KernelSettings = KernelSettings()
+    log_level: str = "warn"
+    stats: bool = False
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, as all of tracee does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The flags, with their help."""
+    flags = _Parser(
+        prog="tracee",
+        description="Linux runtime security and forensics: watches what programs ask of the kernel, as events.",
+        epilog="Several --scope: all must hold. The same key again: one of its values. The manual: docs/.",
+        allow_abbrev=False,
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    flags.add_argument(
+        "-e",
+        "--events",
+        action="append",
+        metavar="EVENT,...",
+        help="events, sets, names with *, all; -NAME leaves one out; list prints them all (default: the set 'default')",
+    )
+    flags.add_argument(
+        "-s",
+        "--scope",
+        action="append",
+        default=[],
+        metavar="SCOPE",
+        help="which tasks: pid, uid, comm, executable, tree, mntns, pidns with an operator (= != < > <= >=) and "
+        "values; follow; global",
+    )
+    flags.add_argument(
+        "-f",
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FILTER",
+        help="which events: data.ARGUMENT or retval with = != < > <= >= and values, such as data.pathname=/etc/*",
+    )
+    flags.add_argument(
+        "-o",
+        "--output",
+        action="append",
+        default=[],
+        metavar="OUTPUT",
+        help="table (default), json, table:FILE, json:FILE, option:parse-arguments, option:exec-env, "
+        "option:out-file=FILE",
+    )
+    flags.add_argument("--log", default="warn", metavar="LEVEL", help="debug, info, warn (default), error")
+    flags.add_argument(
+        "--perf-buffer-size", type=str, default="1024", metavar="PAGES", help="ring buffer for each CPU (default: 1024)"
+    )
+    flags.add_argument(
+        "--sampling", type=str, default="100", metavar="PERCENT", help="how many of 100 events to keep (default: 100)"
+    )
+    flags.add_argument(
+        "--stats", action="store_true", help="counters on standard error at the end; the kernel's BPF statistics are on"
+    )
+    flags.add_argument("-h", "--help", action="store_true", help="this text")
+    flags.add_argument("-v", "--version", action="store_true", help="the version")
+    return flags
+
+
+def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
+    """Reads the command line.
+
+    Raises:
+        InputError: a flag or a value that cannot be, with the nearest that can.
+    """
+    flags = parser()
+    given, unknown = flags.parse_known_args(arguments)
+    if unknown:
+        known = [name for action in flags._actions for name in action.option_strings]
+        raise InputError(f'unknown flag "{unknown[0]}"{nearest_hint(unknown[0].partition("=")[0], known)}')
+    if given.help:
+        print(flags.format_help(), end="")
+        return Command.HELP, Settings()
+    if given.version:
+        return Command.VERSION, Settings()
+    events = tuple(word for text in given.events or [DEFAULT] for word in text.split(",") if word)
+    if events == ("list",):
+        return Command.LIST, Settings()
+    output = parse_outputs(given.output)
+    kernel = KernelSettings(
+        perf_buffer_size=int(_number("--perf-buffer-size", given.perf_buffer_size, 1, MOST_PAGES, whole=True)),
+        sampling=_number("--sampling", given.sampling, 0, 100),
+        exec_env=output.exec_env,
+        statistics=given.stats,
+    )
+    return Command.RUN, Settings(
+        events=events,
+        scope=tuple(given.scope),
+        filters=tuple(given.filter),
+        output=output,
+        kernel=kernel,
+        log_level=given.log,
+        stats=given.stats,
+    )
+
+
+def _number(flag: str, text: str, least: int, most: int, *, whole: bool = False) -> float:
+    try:
+        number: float = int(text) if whole else float(text)
+    except ValueError:
+        raise InputError(f'{flag}: "{text}" is no {"whole " if whole else ""}number') from None
+    if not least <= number <= most:
+        raise InputError(f"{flag}: {text} is out of range ({least} to {most})")
+    return number

@@ -1,0 +1,87 @@
+"""Which events: names, sets and wildcards, as ``--events`` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cache
+
+from tracee import _core
+from tracee.errors import InputError
+
+DEFAULT = "default"
+ALL = "all"
+
+
+@cache
+def kinds() -> dict[str, _core.EventKind]:
+    """Every kind of event, by name, in the catalogue's order."""
+    return {kind.name: kind for kind in _core.events()}
+
+
+@cache
+def sets() -> dict[str, list[str]]:
+    """The names of the events in each set, by the set's name; categories are sets too."""
+    found: dict[str, list[str]] = {}
+    for kind in kinds().values():
+        for name in dict.fromkeys((kind.category, *kind.sets)):
+            found.setdefault(name, []).append(kind.name)
+    return found
+
+
+def select(words: Iterable[str]) -> list[str]:
+    """The events that ``words`` stand for, each once, in the catalogue's order.
+
+    A word is an event, a set, ``all``, or a name with ``*``; with a ``-`` before it, it takes away. Words that only
+    take away take from the default set.
+
+    Raises:
+        InputError: a word that is none of these, with the nearest that is; or nothing is left.
+    """
+    chosen: set[str] = set()
+    left_out: set[str] = set()
+    added = False
+    for word in words:
+        if word.startswith("-"):
+            left_out.update(_matching(word[1:]))
+        else:
+            chosen.update(_matching(word))
+            added = True
+    if not added:
+        chosen.update(sets()[DEFAULT])
+    # what tracee tells of itself is always told
+    result = [name for name, kind in kinds().items() if name in chosen - left_out and kind.category != "control"]
+    if not result:
+        raise InputError("--events: no event is left")
+    return result
+
+
+def _matching(word: str) -> list[str]:
+    if word == ALL:
+        return list(kinds())
+    if word in kinds():
+        return [word]
+    if word in sets():
+        return sets()[word]
+    if "*" in word:
+        found = [name for name in kinds() if fnmatchcase(name, word)]
+        if found:
+            return found
+        raise InputError(f'--events: no event matches "{word}"')
+    raise InputError(f'--events: unknown event "{word}"{nearest_hint(word, [*kinds(), *sets(), ALL, "list"])}')
+
+
+def nearest_hint(word: str, known: Iterable[str]) -> str:
+    """`` (nearest: WORD)``, or nothing where no known word is near."""
+    nearest = _core.nearest(word, list(known))
+    return f" (nearest: {nearest})" if nearest else ""
+
+
+def listing() -> str:
+    """A line for every event: its name, its category, its sets."""
+    width = max(map(len, kinds()))
+    lines = [f"{'EVENT':{width}}  {'CATEGORY':10}  SETS"]
+    for kind in kinds().values():
+        others = [name for name in kind.sets if name != kind.category]
+        lines.append(f"{kind.name:{width}}  {kind.category:10}  {' '.join(others)}".rstrip())
+    return "\n".join(lines)

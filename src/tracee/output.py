@@ -1,0 +1,150 @@
+"""Where events go, and in which form, as ``--output`` takes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tracee.errors import InputError, OutputError
+from tracee.events import nearest_hint
+
+FORMATS = ("table", "json")
+OPTIONS = ("parse-arguments", "exec-env", "out-file=")
+STDOUT = "stdout"
+
+
+class Output(NamedTuple):
+    """A format and the file it goes to; ``stdout`` is standard output."""
+
+    format: str
+    to: str = STDOUT
+
+
+class OutputSettings(NamedTuple):
+    """All of ``--output``."""
+
+    outputs: tuple[Output, ...] = (Output("table"),)
+    parse_arguments: bool = False
+    exec_env: bool = False
+
+
+def parse_outputs(texts: Sequence[str]) -> OutputSettings:
+    """Reads ``json``, ``json:FILE``, ``option:NAME``, ``option:out-file=FILE``, each as often as it comes.
+
+    Raises:
+        InputError: an unknown format or option, or two outputs to one place.
+    """
+    outputs: list[tuple[str, str | None]] = []
+    options: dict[str, str] = {}
+    for text in texts:
+        kind, colon, rest = text.partition(":")
+        if kind == "option":
+            options.update(_option(word) for word in rest.split(","))
+        elif kind in FORMATS:
+            if colon and not rest:
+                raise InputError(f'--output "{text}": a file name is missing')
+            outputs.append((kind, rest or None))
+        else:
+            raise InputError(f'--output: unknown format "{kind}"{nearest_hint(kind, [*FORMATS, "option"])}')
+    usual = options.get("out-file", STDOUT)
+    placed = [Output(format, to or usual) for format, to in outputs or [("table", None)]]
+    for output in placed:
+        if sum(other.to == output.to for other in placed) > 1:
+            raise InputError(f"--output: two outputs go to {output.to}")
+    return OutputSettings(tuple(placed), "parse-arguments" in options, "exec-env" in options)
+
+
+def _option(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if f"{name}=" in OPTIONS:
+        if not value:
+            raise InputError(f'--output "option:{word}": {name} needs a value')
+        return name, value
+    if name in OPTIONS and not equals:
+        return name, ""
+    raise InputError(f'--output: unknown option "{word}"{nearest_hint(name, [o.rstrip("=") for o in OPTIONS])}')
+
+
+class OpenOutput:
+    """An output opened for writing. Nothing of an older file is lost before :meth:`begin`."""
+
+    def __init__(self, output: Output) -> None:
+        """Opens the file, readable by its owner alone, never through a link.
+
+        Raises:
+            OutputError: it cannot be opened.
+        """
+        self.format = output.format
+        self._path: Path | None = None
+        self._made = False
+        if output.to == STDOUT:
+            self.fd = 1
+            return
+        self._path = Path(output.to)
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
+        try:
+            try:
+                self.fd = os.open(self._path, flags)
+            except FileNotFoundError:
+                self.fd = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+                self._made = True
+        except OSError as error:
+            raise OutputError(f"--output {output.to}: {error.strerror}") from error
+
+    def begin(self) -> None:
+        """Empties an older file: events are about to come."""
+        if self._path and self._path.is_file():
+            os.ftruncate(self.fd, 0)
+
+    def width(self) -> int | None:
+        """Columns of the terminal, where it is one."""
+        try:
+            return os.get_terminal_size(self.fd).columns or None
+        except OSError:
+            return None
+
+    def close(self, *, unused: bool = False) -> None:
+        """Closes the file; one that was made here and never used goes again."""
+        if self._path:
+            os.close(self.fd)
+            if unused and self._made:
+                self._path.unlink(missing_ok=True)
+
+
+class OpenOutputs:
+    """All outputs of a run, opened together or not at all."""
+
+    def __init__(self, outputs: Sequence[Output]) -> None:
+        """Opens them in turn.
+
+        Raises:
+            OutputError: one cannot be opened; those before it are closed again.
+        """
+        self.opened: list[OpenOutput] = []
+        self._begun = False
+        try:
+            for output in outputs:
+                self.opened.append(OpenOutput(output))
+        except OutputError:
+            self._close()
+            raise
+
+    def begin(self) -> None:
+        """Empties older files."""
+        self._begun = True
+        for output in self.opened:
+            output.begin()
+
+    def __enter__(self) -> OpenOutputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        for output in self.opened:
+            output.close(unused=not self._begun)

@@ -1,0 +1,5 @@
+"""Text of events, and the bytes it stands for."""
+
+from tracee._core import unescape
+
+__all__ = ["unescape"]
