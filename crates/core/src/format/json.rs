@@ -166,9 +166,8 @@ fn task(out: &mut Vec<u8>, event: &Event, context: &Context) {
             out.extend_from_slice(b" (deleted)");
         }
     }
-    out.extend_from_slice(
-        br#"","container":{"id":"","name":"","image":""},"kubernetes":{"podName":"","podNamespace":""},"processorId":"#,
-    );
+    // empty for a task of the host
+    out.extend_from_slice(br#"","container":{},"kubernetes":{},"processorId":"#);
 }
 
 fn string(out: &mut Vec<u8>, value: &Text) {
