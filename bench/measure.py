@@ -62,7 +62,9 @@ def cost(place: Place, work: Work, tool: Tool | None, share: float) -> Cost:
     if not written:
         raise BenchError(f"{tool.name}: none of {done.calls} events written")
     per_event = cpu / written * 1e6
-    return Cost(work.name, tool.name, done.calls, done.ns_per_call, done.cpu_ns_per_call, per_event, written, lost, told)
+    return Cost(
+        work.name, tool.name, done.calls, done.ns_per_call, done.cpu_ns_per_call, per_event, written, lost, told
+    )
 
 
 @dataclass(frozen=True)
@@ -169,5 +171,3 @@ def _status(pid: int, field: str) -> int:
         found = re.search(rf"^{field}:\s+(\d+) kB$", Path(f"/proc/{member}/status").read_text(), re.MULTILINE)
         total += int(found[1]) if found else 0
     return total
-
-

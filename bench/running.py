@@ -141,7 +141,9 @@ class Workload:
     def __enter__(self) -> Workload:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._working:
             self.process.kill()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
@@ -230,5 +232,7 @@ class Tracer:
     def __enter__(self) -> Tracer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         end(self.process, signal.SIGINT)

@@ -4,19 +4,32 @@
 ...     print(event.name, event.args["pathname"])
 """
 
-from tracee._core import Event, __version__
-from tracee.api import Trace, trace
-from tracee.errors import InputError, KernelRefusedError, OutputError, TraceeError
-from tracee.text import unescape
+from typing import TYPE_CHECKING
+
+from tracee._core import Event, __version__, unescape
+from tracee.errors import InputError, KernelRefusedError, OutputError, PermissionRefusedError, TraceeError
+
+if TYPE_CHECKING:
+    from tracee.api import Trace, trace
 
 __all__ = [
     "Event",
     "InputError",
     "KernelRefusedError",
     "OutputError",
+    "PermissionRefusedError",
     "Trace",
     "TraceeError",
     "__version__",
     "trace",
     "unescape",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # the command line starts sooner without what only programs use
+    if name in ("Trace", "trace"):
+        from tracee import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'tracee' has no attribute {name!r}")

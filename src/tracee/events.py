@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from functools import cache
 
 from tracee import _core
@@ -64,6 +63,8 @@ def _matching(word: str) -> list[str]:
     if word in sets():
         return sets()[word]
     if "*" in word:
+        from fnmatch import fnmatchcase
+
         found = [name for name in kinds() if fnmatchcase(name, word)]
         if found:
             return found

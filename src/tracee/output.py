@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tracee.errors import InputError, OutputError
@@ -77,12 +77,12 @@ class OpenOutput:
             OutputError: it cannot be opened.
         """
         self.format = output.format
-        self._path: Path | None = None
+        self._path: str | None = None
         self._made = False
         if output.to == STDOUT:
             self.fd = 1
             return
-        self._path = Path(output.to)
+        self._path = output.to
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
         try:
             try:
@@ -95,7 +95,7 @@ class OpenOutput:
 
     def begin(self) -> None:
         """Empties an older file: events are about to come."""
-        if self._path and self._path.is_file():
+        if self._path and stat.S_ISREG(os.fstat(self.fd).st_mode):
             os.ftruncate(self.fd, 0)
 
     def width(self) -> int | None:
@@ -110,7 +110,7 @@ class OpenOutput:
         if self._path:
             os.close(self.fd)
             if unused and self._made:
-                self._path.unlink(missing_ok=True)
+                os.remove(self._path)
 
 
 class OpenOutputs:

@@ -1,0 +1,109 @@
+"""The figures as text: aligned tables of medians, and tracee's place beside the others."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+
+from measure import Cost, Memory, Rate
+from tools import Work
+
+__all__ = ["costs", "memory", "rates", "startup", "table"]
+
+Number = Callable[[Cost], float]
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as what they hold; the first to the left, numbers to the right."""
+    lines = [heads, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+
+    def text(line: Sequence[str]) -> str:
+        first, *rest = (f"{cell:{'<' if i == 0 else '>'}{widths[i]}}" for i, cell in enumerate(line))
+        return "  ".join([first, *rest]).rstrip()
+
+    return "\n".join(map(text, lines))
+
+
+def costs(work: Work, samples: list[Cost]) -> str:
+    """One table for a workload: a line for each tool that watched it, and how many times ours each figure is."""
+    by_tool: dict[str, list[Cost]] = {}
+    for sample in samples:
+        if sample.work == work.name:
+            by_tool.setdefault(sample.tool, []).append(sample)
+    alone = by_tool.pop("none")
+    plain, plain_cpu = _median(alone, _wall), _median(alone, _inside)
+    figures = {
+        tool: (_median(runs, _tracer), (_median(runs, _inside) - plain_cpu) / 1000, _median(runs, _wall) - plain)
+        for tool, runs in by_tool.items()
+    }
+    ours = figures.get("tracee")
+    rows = []
+    for tool, (tracer, inside, slower) in figures.items():
+        ratios = [_ratio(theirs, own) for theirs, own in zip((tracer, inside, slower), ours or (0, 0, 0), strict=True)]
+        cells = [f"{tracer:.2f}", ratios[0], f"{inside:.2f}", ratios[1], f"{slower:,.0f}", ratios[2]]
+        rows.append([tool, *cells, _loss(by_tool[tool])])
+    heads = ["tool", "CPU µs/event", "x ours", "in the call µs", "x ours", "call slower ns", "x ours", "lost"]
+    runs = f"{len(alone)} run{'s' if len(alone) > 1 else ''}"
+    title = f"{work.name} ({', '.join(work.events)}), medians of {runs}; untraced a call takes {plain:,.0f} ns"
+    return f"{title}\n{table(heads, rows)}"
+
+
+def _wall(cost: Cost) -> float:
+    return cost.ns_per_call
+
+
+def _inside(cost: Cost) -> float:
+    return cost.cpu_ns_per_call
+
+
+def _tracer(cost: Cost) -> float:
+    return cost.tracer_us_per_event or 0.0
+
+
+def _median(samples: list[Cost], number: Number) -> float:
+    return statistics.median(map(number, samples))
+
+
+def _ratio(theirs: float, ours: float) -> str:
+    return f"{theirs / ours:.1f}" if ours > 0 else "-"
+
+
+def _loss(samples: list[Cost]) -> str:
+    """Of all runs together; beside it what the tool says, where that differs."""
+    lost, calls = sum(sample.lost or 0 for sample in samples), sum(sample.calls for sample in samples)
+    text = f"{lost:,} of {calls:,}"
+    told = [sample.losses_told for sample in samples if sample.losses_told is not None]
+    return f"{text} (it says {sum(told):,})" if told and sum(told) != lost else text
+
+
+def rates(trials: list[Rate]) -> str:
+    """Of tracee: the highest rate without loss, and the loop without a limit."""
+    held = [trial for trial in trials if trial.asked and not trial.lost]
+    best = max(held, key=lambda trial: trial.reached, default=None)
+    lines = []
+    if best is None:
+        lines.append("tracee: no rate without loss found")
+    else:
+        lost = any(trial.asked and trial.lost for trial in trials)
+        limit = "" if lost else "; the traced program calls no faster"
+        lines.append(f"tracee: highest rate without loss {best.reached:,.0f} events/s{limit}")
+    loops = [trial for trial in trials if trial.asked is None]
+    if loops:
+        lost, calls = sum(trial.lost for trial in loops), sum(trial.calls for trial in loops)
+        pace = statistics.median(trial.reached for trial in loops)
+        lines.append(
+            f"tracee: getppid without a limit {pace:,.0f} events/s, lost {lost:,} of {calls:,} ({lost / calls:.1%})"
+        )
+    return "\n".join(lines)
+
+
+def startup(seconds: list[float]) -> str:
+    low, high = min(seconds), max(seconds)
+    median = statistics.median(seconds)
+    return f"tracee: first event {median * 1e3:,.0f} ms after launch (from {low * 1e3:,.0f} to {high * 1e3:,.0f})"
+
+
+def memory(samples: list[Memory]) -> str:
+    now, peak = (statistics.median(values) / 1024 for values in zip(*((s.now, s.peak) for s in samples), strict=True))
+    return f"tracee: resident with the default events {now:.1f} MiB (VmRSS), at most {peak:.1f} MiB (VmHWM)"
