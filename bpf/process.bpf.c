@@ -109,7 +109,7 @@ static __always_inline void note_exec(struct task_struct *task, struct pt_regs *
 	bool compat = is_compat(task);
 	s32 number = syscall_number(regs);
 	u64 args[6];
-	struct task_state *state = state_of(task);
+	struct task_state *state = current_state();
 	if (!state)
 		return;
 	state->exec_event = 0;
@@ -126,16 +126,14 @@ static __always_inline void note_exec(struct task_struct *task, struct pt_regs *
 SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(tracee_prepare, struct task_struct *task, struct linux_binprm *bprm)
 {
-	task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
-	note_exec(task, regs);
+	note_exec(current_task(), current_registers());
 	return 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(tracee_enter, struct pt_regs *regs, long number)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	bool compat = is_compat(task);
 	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (call && call->flags & SYSCALL_EXEC)
@@ -169,8 +167,8 @@ static __always_inline void append_area(u32 slot, unsigned long start, unsigned 
 /* execve or execveat that succeeded, told as the system call it was. */
 static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_struct *task = current_task();
+	struct task_state *state = current_state();
 	u32 event = state ? state->exec_event : 0;
 	if (event != EVENT_execve && event != EVENT_execveat)
 		return 0;
@@ -234,10 +232,9 @@ static long take_file(struct task_struct *task, struct vm_area_struct *vma, stru
 /* The ELF interpreter: the file in which the program will start, where that is not the program itself. */
 static __noinline struct file *elf_interpreter(struct file *program)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs *regs = current_registers();
 	struct mapped mapped = {};
-	bpf_find_vma(task, instruction_pointer(regs), take_file, &mapped, 0);
+	bpf_find_vma(bpf_get_current_task_btf(), instruction_pointer(regs), take_file, &mapped, 0);
 	struct file *file = (void *)mapped.file;
 	return file && BPF_CORE_READ(file, f_inode) != BPF_CORE_READ(program, f_inode) ? file : NULL;
 }
@@ -258,13 +255,13 @@ static __noinline int append_name(u32 slot, const char *comm)
 
 static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	s32 slot = open_record(EVENT_sched_process_exec, policies);
 	if (slot < 0)
 		return 0;
 	struct mm_struct *mm = task->mm;
 	struct file *program = mm->exe_file;
-	struct task_state *state = state_of(task);
+	struct task_state *state = current_state();
 
 	append_string(slot, asked_path(bprm, state ? state->exec_event : 0), 1);
 	append_file(slot, program);
@@ -327,7 +324,7 @@ int BPF_PROG(tracee_follow, struct task_struct *task, int old_pid, struct linux_
 /* exit and exit_group never come to sys_exit: a task that ends within one was ended by it. */
 static __noinline int exit_syscall_event(struct task_struct *task)
 {
-	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	struct pt_regs *regs = current_registers();
 	bool compat = is_compat(task);
 	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (!call || !(call->flags & SYSCALL_NO_RETURN))
@@ -348,7 +345,7 @@ int BPF_PROG(tracee_exit, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(tracee_exit_ev, struct task_struct *task)
 {
-	task = bpf_get_current_task_btf();
+	task = current_task();
 	exit_syscall_event(task);
 	u64 policies = policies_of_current(EVENT_sched_process_exit);
 	s32 slot = policies ? open_record(EVENT_sched_process_exit, policies) : -1;

@@ -148,7 +148,7 @@ static __always_inline int syscall_event(const struct syscall *call, struct pt_r
 SEC("tp_btf/sys_exit")
 int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	bool compat = is_compat(task);
 	s32 number = syscall_number(regs);
 	const struct syscall *call = syscall_by_number(number, compat);

@@ -86,7 +86,7 @@ __noinline int fill_record(struct record *record, u32 event, u64 policies)
 	record->event = event;
 	record->cpu = bpf_get_smp_processor_id();
 	record->flags = 0;
-	fill_task(&record->task, bpf_get_current_task_btf());
+	fill_task(&record->task, current_task());
 	return 0;
 }
 

@@ -38,6 +38,11 @@ static __always_inline struct task_state *state_of(struct task_struct *task)
 	return bpf_task_storage_get(&tracee_tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 }
 
+static __always_inline struct task_state *current_state(void)
+{
+	return state_of(bpf_get_current_task_btf());
+}
+
 static __always_inline u64 decide(u64 used, u64 positive, u64 yes, u64 no)
 {
 	return ~used | ((yes | ~positive) & ~no);
@@ -200,7 +205,7 @@ static __noinline u64 tree_policies(struct task_state *state)
 static __noinline int make_scope(struct task_state *state)
 {
 	u64 policies = config.policies;
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	policies &= number_policies(KEY_PID, task->tgid);
 	policies &= number_policies(KEY_UID, state->uid);
 	policies &= number_policies(KEY_MOUNT_NS, state->mount_ns);
@@ -228,15 +233,11 @@ static __noinline int make_scope(struct task_state *state)
 	return 0;
 }
 
-/*
- * The policies whose scope holds for the current task, where any has a scope. A global function, as all that follow
- * pointers from a task: the verifier of kernels to 6.18 searches all types by name at each such step, which adds up to
- * more time than all the rest of the start.
- */
+/* The policies whose scope holds for the current task, where any has a scope. A global function: verified once. */
 __noinline u64 scope_of_current(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct task_state *state = state_of(task);
+	struct task_struct *task = current_task();
+	struct task_state *state = current_state();
 	if (!state)
 		return config.policies;
 	struct mm_struct *mm = task->mm;

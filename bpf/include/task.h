@@ -5,6 +5,26 @@
 #include "maps.h"
 #include <bpf/bpf_core_read.h>
 
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+
+/*
+ * The current task, to read from. At each pointer followed from a trusted one the verifier searches all of the kernel's
+ * types by name (to 6.18), which adds up to a fifth of our start; from an untrusted one (6.2) it does not. What a helper
+ * takes must be trusted: bpf_get_current_task_btf().
+ */
+static __always_inline struct task_struct *current_task(void)
+{
+	if (bpf_ksym_exists(bpf_rdonly_cast))
+		return bpf_rdonly_cast(bpf_get_current_task_btf(), bpf_core_type_id_kernel(struct task_struct));
+	return bpf_get_current_task_btf();
+}
+
+/* The registers with which the current task entered the kernel. */
+static __always_inline struct pt_regs *current_registers(void)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
 /* The task's number in the pid namespace that stands `level` deep; 0 where it has none. */
 static __noinline u32 pid_at_level(struct task_struct *task, u32 level, u32 *pid_ns)
 {

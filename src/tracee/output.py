@@ -110,7 +110,9 @@ class OpenOutput:
         if self._path:
             os.close(self.fd)
             if unused and self._made:
-                os.remove(self._path)
+                from pathlib import Path
+
+                Path(self._path).unlink()
 
 
 class OpenOutputs:

@@ -67,7 +67,7 @@ struct call {
 static int me;
 static const char *paths[64];	   /* by descriptor, where known */
 static long interrupted;	   /* what the kernel calls an interruption that the program sees as EINTR */
-static char *low, low_memory_end;  /* memory that a 32-bit call can name */
+static char *low, *low_next;	   /* memory that a 32-bit call can name */
 
 /* errno would hide what the kernel returned, and libc would call something else. */
 static inline __attribute__((always_inline)) long native(long number, const long *args)
@@ -303,11 +303,10 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 	long ret = how & COMPAT ? compat(number, args) : native(number, args);
 	if (how & LAST) /* an exec that was to succeed */
 		native(SYS_exit_group, (long[6]){3});
-	if (ret == 0 && how & FORKS) {
-		me = native(SYS_getpid, (long[6]){});
-		act("getpid", 0, -2, "", (long[6]){});
+	if (ret == 0 && how & FORKS)
 		return 0;
-	}
+	if (number == SYS_getpid && !(how & COMPAT))
+		me = ret;
 	call.ret = ret == -EINTR && interrupted ? interrupted : ret;
 	put_args(&to, &call, AFTER);
 	put(&to, "},\"paths\":{");
@@ -315,4 +314,163 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 	put(&to, "}}\n");
 	tell(&call, start, to);
 	return ret;
+}
+
+#define L0() 0
+#define L1(a) (long)(a)
+#define L2(a, ...) (long)(a), L1(__VA_ARGS__)
+#define L3(a, ...) (long)(a), L2(__VA_ARGS__)
+#define L4(a, ...) (long)(a), L3(__VA_ARGS__)
+#define L5(a, ...) (long)(a), L4(__VA_ARGS__)
+#define L6(a, ...) (long)(a), L5(__VA_ARGS__)
+#define PICK(zero, one, two, three, four, five, six, name, ...) name
+#define LONGS(...) (long[6]){PICK(0, ##__VA_ARGS__, L6, L5, L4, L3, L2, L1, L0)(__VA_ARGS__)}
+
+#define CALL(event, spec, ...) act(#event, 0, SYS_##event, spec, LONGS(__VA_ARGS__))
+#define FORK(event, ...) act(#event, FORKS, SYS_##event, __VA_ARGS__)
+#define END(event, spec, ...) act(#event, LAST, SYS_##event, spec, LONGS(__VA_ARGS__))
+/* by number: newer than the headers, or of another name there */
+#define NUMBER(event, number, spec, ...) act(#event, 0, number, spec, LONGS(__VA_ARGS__))
+#define CALL32(event, number, spec, ...) act(#event, COMPAT, number, spec, LONGS(__VA_ARGS__))
+#define END32(event, number, spec, ...) act(#event, COMPAT | LAST, number, spec, LONGS(__VA_ARGS__))
+
+#define EXEC "pathname:s argv:v envp:v"
+#define TIMES "dirfd:i pathname:s times:T flags:i"
+#define MMAP "addr:U length:U prot:U flags:U fd:F off:U"
+
+static char *scratch, *self;
+static int dir; /* the descriptor of scratch */
+static const struct timespec tiny = {0, 1000}, odd = {-1, 0}, none = {0, 0}, five = {5, 250000000};
+
+/* The path of a name in scratch; never freed. */
+static char *in(const char *name)
+{
+	static char memory[1 << 16], *next = memory;
+	char *path = next;
+	next += sprintf(path, "%s/%s", scratch, name) + 1;
+	return path;
+}
+
+static long keep(long fd, const char *path)
+{
+	if (fd >= 0 && fd < 64)
+		paths[fd] = path;
+	return fd;
+}
+
+static void shut(long fd)
+{
+	CALL(close, "fd:i", fd);
+	keep(fd, NULL);
+}
+
+static void reap(long pid)
+{
+	int status = -1;
+	CALL(wait4, "pid:i wstatus:p options:i rusage:p", pid, &status, __WALL, NULL);
+	if (status)
+		native(SYS_exit_group, (long[6]){4});
+}
+
+static void in_child(void (*deeds)(void))
+{
+	long pid = FORK(fork, "", LONGS());
+	if (!pid) {
+		CALL(getpid, "");
+		deeds();
+		END(exit_group, "status:i", 0);
+	}
+	reap(pid);
+}
+
+/* ---- files ---- */
+
+static void names(void)
+{
+	char *strange = in("caf\xc3\xa9 \xff\xfe\\\"\n\xe2\x82"), *deep = in("deep"), far[4096];
+	CALL(umask, "mask:i", 022);
+	CALL(mkdir, "pathname:s mode:u", deep, 0750);
+	CALL(mkdirat, "dirfd:F pathname:s mode:u", dir, "deep/er", 01777);
+	CALL(mkdir, "pathname:s mode:u", deep, 0700);
+	CALL(creat, "pathname:s mode:u", strange, 0600);
+	CALL(stat, "pathname:s statbuf:p", strange, far);
+	CALL(lstat, "pathname:s statbuf:p", "", far);
+	CALL(openat, "dirfd:i pathname:s flags:i mode:u", AT_FDCWD, NULL, O_RDONLY, 0);
+	CALL(openat, "dirfd:i pathname:n flags:i mode:u", -1, 8, O_RDONLY, 0);
+	int length = sprintf(far, "%s", scratch);
+	while (length < 4095 - 4)
+		length += sprintf(far + length, length % 2 ? "/" : "/.");
+	strcpy(far + length, "/////////" + 9 - (4095 - length - 4));
+	strcpy(far + 4095 - 4, "deep");
+	shut(CALL(openat, "dirfd:i pathname:s flags:i mode:u", AT_FDCWD, far, O_RDONLY | O_DIRECTORY, 0));
+	CALL(mknod, "pathname:s mode:u dev:u", in("pipe"), S_IFIFO | 0600, 0);
+	CALL(mknodat, "dirfd:F pathname:s mode:u dev:u", dir, "null", S_IFCHR | 0600, 0x103);
+	CALL(link, "oldpath:s newpath:s", strange, in("second"));
+	CALL(linkat, "olddirfd:F oldpath:s newdirfd:F newpath:s flags:i", dir, "second", dir, "third", AT_SYMLINK_FOLLOW);
+	CALL(symlink, "target:s linkpath:s", "not \xf0\x9f\x90\x9d here", in("link"));
+	CALL(symlinkat, "target:s newdirfd:F linkpath:s", "", dir, "empty");
+	CALL(readlink, "pathname:s buf:B bufsiz:i", in("link"), far, 4096);
+	CALL(readlinkat, "dirfd:F pathname:s buf:B bufsiz:i", dir, "link", far, 4);
+	CALL(readlinkat, "dirfd:F pathname:s buf:B bufsiz:i", dir, "no such", far, 4);
+	CALL(rename, "oldpath:s newpath:s", in("second"), in("2"));
+	CALL(renameat, "olddirfd:F oldpath:s newdirfd:F newpath:s", dir, "third", dir, "3");
+	CALL(renameat2, "olddirfd:F oldpath:s newdirfd:F newpath:s flags:u", dir, "2", dir, "3", 1);
+	CALL(access, "pathname:s mode:i", deep, R_OK | X_OK);
+	CALL(faccessat, "dirfd:F pathname:s mode:i", dir, "deep", W_OK);
+	CALL(faccessat2, "fd:F path:s mode:i flag:i", dir, "nowhere", F_OK, AT_EACCESS);
+	CALL(getcwd, "buf:S size:U", far, sizeof(far));
+	CALL(getcwd, "buf:S size:U", far, 1);
+	CALL(chdir, "path:s", deep);
+	CALL(fchdir, "fd:F", dir);
+	CALL(getdents, "fd:F dirp:p count:u", dir, far, sizeof(far));
+	CALL(getdents64, "fd:F dirp:p count:u", dir, far, sizeof(far));
+	const char *made[] = {strange, in("pipe"), in("null"), in("2"), in("3"), in("link")};
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
+		CALL(unlink, "pathname:s", made[i]);
+	CALL(unlinkat, "dirfd:F pathname:s flags:i", dir, "deep/er", AT_REMOVEDIR);
+	CALL(rmdir, "pathname:s", "deep");
+	CALL(rmdir, "pathname:s", "deep");
+}
+
+static void contents(void)
+{
+	char text[64] = "some text", *path = in("file");
+	struct iovec iov[2] = {{text, 4}, {text + 4, 5}};
+	off_t offset = 0;
+	uint64_t how[3] = {O_RDONLY | O_CLOEXEC}, range[2] = {}, stat[5];
+	long fd = keep(CALL(open, "pathname:s flags:i mode:u", path, O_RDWR | O_CREAT | O_TRUNC, 0640), path);
+	long other = CALL(openat, "dirfd:F pathname:s flags:i mode:u", dir, "other", O_RDWR | O_CREAT, 0600);
+	keep(other, in("other"));
+	CALL(openat2, "dirfd:F pathname:s how:p size:U", dir, "file", how, sizeof(how));
+	CALL(write, "fd:i buf:p count:U", fd, text, 9);
+	CALL(write, "fd:i buf:p count:U", -1, NULL, 0);
+	CALL(writev, "fd:i iov:p iovcnt:U", fd, iov, 2);
+	CALL(pwrite64, "fd:i buf:p count:U offset:l", fd, text, 9, 4096);
+	CALL(pwritev, "fd:i iov:p iovcnt:U pos_l:U pos_h:U", fd, iov, 2, 18, 0);
+	CALL(pwritev2, "fd:i iov:p iovcnt:U pos_l:U pos_h:U flags:i", fd, iov, 2, -1L, 0, 0);
+	CALL(lseek, "fd:i offset:l whence:u", fd, -4, SEEK_END);
+	CALL(lseek, "fd:i offset:l whence:u", fd, 3, 77);
+	CALL(read, "fd:i buf:p count:U", fd, text, 64);
+	CALL(readv, "fd:i iov:p iovcnt:U", fd, iov, 2);
+	CALL(pread64, "fd:i buf:p count:U offset:l", fd, text, 9, 0x123456789aL);
+	CALL(preadv, "fd:i iov:p iovcnt:U pos_l:U pos_h:U", fd, iov, 1, 4, 0);
+	CALL(preadv2, "fd:i iov:p iovcnt:U pos_l:U pos_h:U flags:i", fd, iov, 1, 4, 0, 0x77777777);
+	CALL(fsync, "fd:F", other);
+	CALL(fdatasync, "fd:F", other);
+	CALL(syncfs, "fd:i", -1);
+	CALL(sync_file_range, "fd:i offset:l nbytes:l flags:u", fd, 0, 4096, 2);
+	CALL(fadvise64, "fd:F offset:l len:U advice:i", fd, 4096, 8192, POSIX_FADV_RANDOM);
+	CALL(readahead, "fd:i offset:l count:U", fd, 0, 4096);
+	CALL(truncate, "path:s length:l", path, 5000000000);
+	CALL(ftruncate, "fd:F length:l", fd, 4096);
+	CALL(fallocate, "fd:F mode:i offset:l len:l", fd, 1, 4096, 4096);
+	CALL(sendfile, "out_fd:F in_fd:F offset:p count:U", other, fd, &offset, 100);
+	CALL(copy_file_range, "fd_in:F off_in:p fd_out:F off_out:p len:U flags:u", fd, &offset, other, NULL, 50, 0);
+	CALL(flock, "fd:F operation:u", fd, 2 | 4);
+	CALL(fcntl, "fd:F cmd:u arg:U", fd, F_SETFD, FD_CLOEXEC);
+	CALL(ioctl, "fd:F request:u arg:U", fd, 0x541b, &offset);
+	CALL(dup, "oldfd:i", fd);
+	CALL(dup2, "oldfd:i newfd:i", fd, 70);
+	CALL(dup3, "oldfd:i newfd:i flags:i", fd, fd, O_CLOEXEC);
+	CALL(close_range, "first:u last:u flags:u", 70, 4000000000u, 0);
 }
