@@ -9,8 +9,8 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
 /*
  * The current task, to read from. At each pointer followed from a trusted one the verifier searches all of the kernel's
- * types by name (to 6.18), which adds up to a fifth of our start; from an untrusted one (6.2) it does not. What a helper
- * takes must be trusted: bpf_get_current_task_btf().
+ * types by name (to 6.18), which adds up to a fifth of our start; from an untrusted one (6.2) it does not. What a
+ * helper takes must be trusted: bpf_get_current_task_btf().
  */
 static __always_inline struct task_struct *current_task(void)
 {

@@ -93,9 +93,9 @@ class Tracee:
         """Starts it with these arguments and waits until it traces."""
         return Run(arguments, self.folder)
 
-    def command(self, *arguments: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs it to its end, for commands that end by themselves."""
-        return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE, user=user)
+        return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
