@@ -2,23 +2,25 @@
 
 getppid, open, exec
     A small C program makes the calls, first alone, then watched by each tool in turn, in rounds. Each tool writes every
-    call to a file. It is attached before the work begins: proven by its own word (strace), by its waiting for events
-    (perf) or by calls of another process in its output (tracee, bpftrace).
-    CPU µs/event: user and system time of the tracer, all threads, from before the first call until its file has stopped to
-    grow, divided by the events written (/proc/PID/stat's utime and stime, in ns, by the process's CPU clock).
+    call to a file. It is attached before the work begins: strace says so, perf waits for events, and tracee and
+    bpftrace show calls of another process. perf and bpftrace get buffers as large as tracee's by default; strace gets
+    a tenth of the calls.
+    CPU µs/event: user and system time of the tracer, all threads, from before the first call until its file has
+    stopped to grow, divided by the events written. It is what utime and stime of /proc/PID/stat add up to, read in ns
+    from the CPU clock of the process.
     in the call µs: CPU time that each call costs the traced program more than untraced: the kernel's part of tracing.
     call slower ns: time on the clock that each call takes longer than untraced.
-    lost: calls that are not in the file after the tool has ended.
+    lost: calls that are not in the file, each with its result, after the tool has ended.
 rate
-    tracee and getppid at a steady rate: doubled until events are lost, then narrowed down. A rate holds if nothing is lost
-    in one of two tries. Then getppid as fast as it goes.
+    tracee and getppid at a steady rate for 3 s (--quick: 1 s): doubled until events are lost, then narrowed down. A
+    rate holds if nothing is lost in one of two tries. Then getppid in a loop as fast as it goes.
 start
     From the launch of `tracee --events getppid --output json` to the first line of JSON on its stdout, while another
     program calls getppid 1000 times a second.
 memory
     VmRSS and VmHWM of tracee with its default events after 2 s in which programs start and end.
 
-Every figure is the median of the runs. Needs root and gcc.
+Every figure but the highest rate is the median of the runs. Needs root and gcc.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ class Cost:
 
 
 def cost(place: Place, work: Work, tool: Tool | None, share: float) -> Cost:
-    """CPU of the tracer: its clock when the last event stands in the file, less its clock before the first call, divided
-    by the events written. Lost: calls less the events of the workload in the file after the tracer has ended.
+    """CPU of the tracer: its clock when the last event stands in the file, less its clock before the first call,
+    divided by the events written. Lost: calls less the events of the workload in the file after the tracer has ended.
     """
     if tool is None:
         with Workload(place, work.arguments(share)) as workload:

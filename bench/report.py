@@ -85,8 +85,8 @@ def rates(trials: list[Rate]) -> str:
     if best is None:
         lines.append("tracee: no rate without loss found")
     else:
-        lost = any(trial.asked and trial.lost for trial in trials)
-        limit = "" if lost else "; the traced program calls no faster"
+        found = any(trial.asked and trial.lost for trial in trials)
+        limit = "" if found else "; the traced program calls no faster"
         lines.append(f"tracee: highest rate without loss {best.reached:,.0f} events/s{limit}")
     loops = [trial for trial in trials if trial.asked is None]
     if loops:

@@ -7,14 +7,15 @@
  *	workload rate N SECONDS		getppid at N calls a second, in bursts of at most BURST_MAX, for SECONDS
  *	workload nothing		ends at once
  *
- * It says "ready" on stderr and waits for a byte on stdin, or for its end, so that a tracer can be attached first. Then it
- * works, prints one line of JSON, and stays until stdin ends, so that a tracer that leaves with it can still be measured.
- * A call is a system call that a tracer would tell of: `open N` makes 2 N, `exec N` makes N.
+ * It says "ready" on stderr and waits for a byte on stdin, or for its end, so that a tracer can be attached first. Then
+ * it works, prints one line of JSON, and stays until stdin ends, so that a tracer that leaves with it can still be
+ * measured. A call is a system call that a tracer would tell of: `open N` makes 2 N, `exec N` makes N.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,8 +87,8 @@ static uint64_t work_open(uint64_t count, const char *file)
 
 static uint64_t work_exec(uint64_t count, char *self)
 {
-	char *argv[] = { self, "nothing", NULL };
-	char *environment[] = { NULL };
+	char *argv[] = {self, "nothing", NULL};
+	char *environment[] = {NULL};
 	for (uint64_t i = 0; i < count; i++) {
 		pid_t child;
 		int status = 0;
@@ -134,10 +135,9 @@ int main(int argc, char **argv)
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "nothing"))
 		return 0;
-	int needed = !strcmp(mode, "getppid") || !strcmp(mode, "exec") ? 3 :
-		     !strcmp(mode, "open") || !strcmp(mode, "rate")    ? 4 :
-									 0;
-	if (argc != needed) {
+	bool one_number = !strcmp(mode, "getppid") || !strcmp(mode, "exec");
+	bool two_arguments = !strcmp(mode, "open") || !strcmp(mode, "rate");
+	if (!(one_number && argc == 3) && !(two_arguments && argc == 4)) {
 		fprintf(stderr, "usage: workload getppid N | open N FILE | exec N | rate N SECONDS | nothing\n");
 		return 2;
 	}
