@@ -336,6 +336,9 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 
 #define EXEC "pathname:s argv:v envp:v"
 #define TIMES "dirfd:i pathname:s times:T flags:i"
+#define XATTR "dirfd:F pathname:s at_flags:u name:s"
+#define MOUNT "source:s target:s filesystemtype:s mountflags:U data:p"
+#define VM "pid:i local_iov:p liovcnt:U remote_iov:p riovcnt:U flags:U"
 #define MMAP "addr:U length:U prot:U flags:U fd:F off:U"
 
 static char *scratch, *self;
@@ -398,10 +401,9 @@ static void names(void)
 	CALL(openat, "dirfd:i pathname:s flags:i mode:u", AT_FDCWD, NULL, O_RDONLY, 0);
 	CALL(openat, "dirfd:i pathname:n flags:i mode:u", -1, 8, O_RDONLY, 0);
 	int length = sprintf(far, "%s", scratch);
-	while (length < 4095 - 4)
-		length += sprintf(far + length, length % 2 ? "/" : "/.");
-	strcpy(far + length, "/////////" + 9 - (4095 - length - 4));
-	strcpy(far + 4095 - 4, "deep");
+	for (int i = length; i < 4095; i++)
+		far[i] = (i - length) % 2 ? '.' : '/';
+	strcpy(far + 4095 - 5, "/deep"); /* the longest path that the kernel takes */
 	shut(CALL(openat, "dirfd:i pathname:s flags:i mode:u", AT_FDCWD, far, O_RDONLY | O_DIRECTORY, 0));
 	CALL(mknod, "pathname:s mode:u dev:u", in("pipe"), S_IFIFO | 0600, 0);
 	CALL(mknodat, "dirfd:F pathname:s mode:u dev:u", dir, "null", S_IFCHR | 0600, 0x103);
@@ -437,7 +439,7 @@ static void contents(void)
 	char text[64] = "some text", *path = in("file");
 	struct iovec iov[2] = {{text, 4}, {text + 4, 5}};
 	off_t offset = 0;
-	uint64_t how[3] = {O_RDONLY | O_CLOEXEC}, range[2] = {}, stat[5];
+	uint64_t how[3] = {O_RDONLY | O_CLOEXEC}, range[2] = {}, cached[5];
 	long fd = keep(CALL(open, "pathname:s flags:i mode:u", path, O_RDWR | O_CREAT | O_TRUNC, 0640), path);
 	long other = CALL(openat, "dirfd:F pathname:s flags:i mode:u", dir, "other", O_RDWR | O_CREAT, 0600);
 	keep(other, in("other"));
@@ -473,4 +475,219 @@ static void contents(void)
 	CALL(dup2, "oldfd:i newfd:i", fd, 70);
 	CALL(dup3, "oldfd:i newfd:i flags:i", fd, fd, O_CLOEXEC);
 	CALL(close_range, "first:u last:u flags:u", 70, 4000000000u, 0);
+	NUMBER(cachestat, 451, "fd:u cstat_range:p cstat:p flags:u", fd, range, cached, 0);
+	CALL(unlink, "pathname:s", path);
+	keep(fd, in("file (deleted)"));
+	CALL(fdatasync, "fd:F", fd);
+	CALL(unlink, "pathname:s", "other");
+	shut(other);
+	shut(fd);
+	CALL(read, "fd:i buf:p count:U", fd, text, 64);
+	CALL(getrandom, "buf:p buflen:U flags:u", text, 16, 1);
+	fd = CALL(memfd_create, "name:s flags:u", "deed", 1);
+	shut(fd);
+	CALL(memfd_secret, "flags:u", 77);
+}
+
+static void attributes(void)
+{
+	char *path = in("file"), list[256];
+	struct timespec when[2] = {{1000000000, 500000000}, {0, UTIME_OMIT}};
+	struct timeval times[2] = {{1, 2}, {3, 4}};
+	struct statfs fs;
+	struct {
+		uint64_t value;
+		uint32_t size, flags;
+	} value = {(uint64_t)"deed", 4, 0};
+	uint64_t attributes[4] = {}, handle[32] = {128};
+	int mount;
+	long fd = keep(CALL(creat, "pathname:s mode:u", path, 0666), path);
+	CALL(fstat, "fd:i statbuf:p", fd, list);
+	CALL(newfstatat, "dirfd:F pathname:s statbuf:p flags:i", dir, "file", list, AT_SYMLINK_NOFOLLOW);
+	CALL(statx, "dirfd:F pathname:s flags:u mask:u statxbuf:p", dir, "file", 0, 0x7ff, list);
+	CALL(chmod, "pathname:s mode:u", path, 04755);
+	CALL(fchmod, "fd:F mode:u", fd, 0640);
+	CALL(fchmodat, "dirfd:F pathname:s mode:u", dir, "file", 0600);
+	NUMBER(fchmodat2, 452, "dirfd:F pathname:s mode:u flags:u", dir, "file", 0644, AT_SYMLINK_NOFOLLOW);
+	CALL(chown, "pathname:s owner:i group:i", path, -1, 1000);
+	CALL(fchown, "fd:F owner:i group:i", fd, 1000, -1);
+	CALL(lchown, "pathname:s owner:i group:i", path, 0, 0);
+	CALL(fchownat, "dirfd:F pathname:s owner:i group:i flags:i", dir, "file", 1, 2, 0);
+	CALL(utime, "filename:s times:p", path, NULL);
+	CALL(utimes, "filename:s times:p", path, times);
+	CALL(futimesat, "dirfd:F pathname:s times:p", dir, "file", times);
+	CALL(utimensat, TIMES, dir, "file", when, 0);
+	CALL(utimensat, TIMES, fd, NULL, NULL, 0);
+	CALL(statfs, "path:s buf:p", path, &fs);
+	CALL(fstatfs, "fd:F buf:p", fd, &fs);
+	CALL(ustat, "dev:u ubuf:p", 0xfff, list);
+	CALL(sysfs, "option:i arg1:U arg2:U", 3, 0, 0);
+	CALL(setxattr, "path:s name:s value:p size:U flags:i", path, "user.deed", "1", 1, 1);
+	CALL(lsetxattr, "path:s name:s value:p size:U flags:i", path, "user.deed", "2", 1, 0);
+	CALL(fsetxattr, "fd:F name:s value:p size:U flags:i", fd, "user.\xfe", "3", 1, 0);
+	CALL(getxattr, "path:s name:s value:p size:U", path, "user.deed", list, sizeof(list));
+	CALL(lgetxattr, "path:s name:s value:p size:U", path, "user.none", list, sizeof(list));
+	CALL(fgetxattr, "fd:F name:s value:p size:U", fd, "user.\xfe", list, sizeof(list));
+	CALL(listxattr, "path:s list:B size:U", path, list, sizeof(list));
+	CALL(llistxattr, "path:s list:B size:U", path, list, 1);
+	CALL(flistxattr, "fd:F list:B size:U", fd, list, sizeof(list));
+	CALL(removexattr, "path:s name:s", path, "user.deed");
+	CALL(lremovexattr, "path:s name:s", path, "user.deed");
+	CALL(fremovexattr, "fd:F name:s", fd, "user.\xfe");
+	NUMBER(setxattrat, 463, XATTR " uargs:p usize:U", dir, "file", 0, "user.at", &value, sizeof(value));
+	NUMBER(getxattrat, 464, XATTR " uargs:p usize:U", dir, "file", 0, "user.at", &value, 3);
+	NUMBER(listxattrat, 465, "dirfd:F pathname:s at_flags:u list:p size:U", dir, "file", 0, list, 0);
+	NUMBER(removexattrat, 466, XATTR, dir, "file", 0, "user.at");
+	NUMBER(file_getattr, 468, "dirfd:F pathname:s ufattr:p usize:U at_flags:u", dir, "file", attributes, 24, 0);
+	NUMBER(file_setattr, 469, "dirfd:F pathname:s ufattr:p usize:U at_flags:u", dir, "none", attributes, 24, 0);
+	CALL(name_to_handle_at, "dirfd:F pathname:s handle:p mount_id:p flags:i", dir, "file", handle, &mount, 0);
+	CALL(open_by_handle_at, "mount_fd:i handle:p flags:i", -1, handle, O_PATH);
+	CALL(quotactl, "cmd:u special:s id:u addr:p", 0x80000700, "/no such disk", 77, NULL);
+	CALL(quotactl_fd, "fd:F cmd:u id:u addr:p", fd, 0x80000200, 4294967295u, list);
+	CALL(unlink, "pathname:s", path);
+	keep(fd, NULL);
+	shut(fd);
+}
+
+static void pipes_and_polls(void)
+{
+	int pipes[2], more[2];
+	char text[32] = "piped", name[64];
+	struct iovec iov = {text, 5};
+	struct stat stat;
+	struct pollfd poll = {1, POLLOUT, 0};
+	struct epoll_event event = {.events = EPOLLIN};
+	struct timeval now = {};
+	struct timespec zero = {}, patience = five;
+	CALL(pipe, "pipefd:f", more);
+	CALL(pipe2, "pipefd:f flags:i", more, 77);
+	CALL(pipe2, "pipefd:f flags:i", pipes, O_CLOEXEC | O_NONBLOCK);
+	CALL(fstat, "fd:i statbuf:p", pipes[0], &stat);
+	sprintf(name, "pipe:[%lu]", stat.st_ino);
+	keep(pipes[0], name);
+	CALL(fcntl, "fd:F cmd:u arg:U", pipes[0], F_SETPIPE_SZ, 65536);
+	CALL(vmsplice, "fd:i iov:p nr_segs:U flags:u", pipes[1], &iov, 1, 2);
+	CALL(tee, "fd_in:i fd_out:i len:U flags:u", pipes[0], more[1], 4096, 2);
+	CALL(splice, "fd_in:F off_in:p fd_out:i off_out:p len:U flags:u", pipes[0], NULL, more[1], NULL, 3, 2);
+	CALL(poll, "fds:p nfds:u timeout:i", &poll, 1, -1);
+	CALL(ppoll, "fds:p nfds:u tmo_p:t sigmask:p sigsetsize:U", &poll, 1, &zero, NULL, 8);
+	CALL(select, "nfds:i readfds:p writefds:p exceptfds:p timeout:p", 0, NULL, NULL, NULL, &now);
+	fd_set writable;
+	FD_ZERO(&writable);
+	FD_SET(pipes[1], &writable); /* the kernel writes the time that is left over the timeout */
+	CALL(pselect6, "nfds:i readfds:p writefds:p exceptfds:p timeout:t sigmask:p", pipes[1] + 1, NULL, &writable,
+	     NULL, &patience, NULL);
+	long epoll = CALL(epoll_create1, "flags:i", O_CLOEXEC);
+	CALL(epoll_create, "size:i", 0);
+	CALL(epoll_ctl, "epfd:i op:i fd:i event:p", epoll, EPOLL_CTL_ADD, more[0], &event);
+	CALL(epoll_wait, "epfd:i events:p maxevents:i timeout:i", epoll, &event, 1, -1);
+	CALL(epoll_pwait, "epfd:i events:p maxevents:i timeout:i sigmask:p sigsetsize:U", epoll, &event, 0, 0, NULL, 8);
+	CALL(epoll_pwait2, "fd:i events:p maxevents:i timeout:t sigset:p sigsetsize:U", epoll, &event, 1, &five, NULL, 8);
+	keep(epoll, "anon_inode:[eventpoll]");
+	CALL(ioctl, "fd:F request:u arg:U", epoll, 0x541b, 0);
+	long watch = CALL(inotify_init1, "flags:i", IN_CLOEXEC);
+	CALL(inotify_add_watch, "fd:i pathname:s mask:u", watch, scratch, IN_CREATE);
+	CALL(inotify_rm_watch, "fd:i wd:i", watch, 99);
+	CALL(fanotify_init, "flags:u event_f_flags:u", 0, O_RDONLY);
+	CALL(fanotify_mark, "fanotify_fd:i flags:u mask:- dirfd:F pathname:s", -1, 1, 2, dir, "file");
+	CALL(eventfd, "initval:u", 4000000000u);
+	CALL(eventfd2, "initval:u flags:i", 5, 0x80000);
+	CALL(signalfd, "fd:i mask:p flags:U", -1, &event, 8);
+	CALL(signalfd4, "fd:i mask:p sizemask:U flags:i", -1, &event, 8, 77);
+	CALL(close_range, "first:u last:u flags:u", dir + 1, 60, 0);
+	memset(paths + dir + 1, 0, (63 - dir) * sizeof(*paths));
+}
+
+static void queues_of_requests(void)
+{
+	aio_context_t context = 0;
+	struct iocb block = {.aio_fildes = 1000}, *blocks[1] = {&block};
+	struct io_event events[1];
+	uint32_t params[30] = {};
+	CALL(io_setup, "nr_events:u ctx_idp:p", 1, &context);
+	CALL(io_submit, "ctx_id:U nr:l iocbpp:p", context, 1, blocks);
+	CALL(io_getevents, "ctx_id:U min_nr:l nr:l events:p timeout:t", context, 0, 1, events, &tiny);
+	CALL(io_pgetevents, "ctx_id:U min_nr:l nr:l events:p timeout:t usig:p", context, -1, 1, events, &none, NULL);
+	CALL(io_cancel, "ctx_id:U iocb:p result:p", context, &block, events);
+	CALL(io_destroy, "ctx_id:U", context);
+	long ring = CALL(io_uring_setup, "entries:u p:p", 4, params);
+	CALL(io_uring_enter, "fd:u to_submit:u min_complete:u flags:u sig:p argsz:U", ring, 0, 0, 0, NULL, 0);
+	CALL(io_uring_register, "fd:u opcode:u arg:p nr_args:u", ring, 8, params, 999);
+	shut(ring);
+}
+
+static void memory(void)
+{
+	unsigned char vector[4];
+	int mode, status = 0;
+	unsigned long mask = 0;
+	long fd = keep(CALL(memfd_create, "name:s flags:u", "m\xfc", 0), NULL);
+	long at = CALL(mmap, MMAP, NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec local = {vector, 4}, remote = {(void *)at, 4};
+	void *page = (void *)at;
+	CALL(mmap, MMAP, 4096, 4096, PROT_READ, MAP_SHARED, dir, 4096);
+	CALL(mprotect, "addr:U len:U prot:U", at, 4096, PROT_READ | PROT_EXEC);
+	CALL(pkey_mprotect, "addr:U len:U prot:U pkey:i", at, 4096, PROT_READ | PROT_WRITE, -1);
+	CALL(pkey_alloc, "flags:U access_rights:U", 1, 0);
+	CALL(pkey_free, "pkey:i", 99);
+	CALL(msync, "addr:U length:U flags:i", at, 4096, MS_ASYNC);
+	CALL(mincore, "addr:U length:U vec:p", at, 16384, vector);
+	CALL(madvise, "addr:U length:U advice:i", at, 4096, MADV_WILLNEED);
+	CALL(mlock, "addr:U len:U", at, 4096);
+	CALL(mlock2, "addr:U len:U flags:i", at, 4096, 1);
+	CALL(munlock, "addr:U len:U", at, 8192);
+	CALL(mlockall, "flags:i", 0);
+	CALL(mbind, "addr:U len:U mode:U nodemask:p maxnode:U flags:u", at, 4096, 0, NULL, 0, 0);
+	CALL(set_mempolicy, "mode:i nodemask:p maxnode:U", 0, NULL, 0);
+	CALL(get_mempolicy, "mode:p nodemask:p maxnode:U addr:U flags:U", &mode, NULL, 0, 0, 0);
+	CALL(set_mempolicy_home_node, "addr:U len:U home_node:U flags:U", at, 4096, 0, 1);
+	CALL(migrate_pages, "pid:i maxnode:U old_nodes:p new_nodes:p", me, 2, &mask, &mask);
+	CALL(move_pages, "pid:i count:U pages:p nodes:p status:p flags:i", 0, 1, &page, NULL, &status, 2);
+	CALL(remap_file_pages, "addr:U size:U prot:U pgoff:U flags:U", at, 4096, 1, 7, 0);
+	CALL(process_vm_readv, VM, me, &local, 1, &remote, 1, 0);
+	CALL(process_vm_writev, VM, me, &local, 1, &remote, 1, 1);
+	CALL(process_madvise, "pidfd:i addr:p length:U advice:i flags:u", -1, &remote, 1, MADV_COLD, 0);
+	CALL(userfaultfd, "flags:i", 77);
+	CALL(membarrier, "cmd:i flags:u cpu_id:i", 0, 0, 5);
+	NUMBER(map_shadow_stack, 453, "addr:U size:U flags:u", 0, 4096, 77);
+	NUMBER(mseal, 462, "addr:U len:U flags:U", at, 0, 0);
+	at = CALL(mremap, "old_address:U old_size:U new_size:U flags:U new_address:U", at, 16384, 8192, MREMAP_MAYMOVE, 0);
+	CALL(munmap, "addr:U length:U", at, 8192);
+	CALL(munmap, "addr:U length:U", 1, 8192);
+	CALL(brk, "addr:U", 0);
+	shut(fd);
+}
+
+/* ---- the system ---- */
+
+/* In a child with namespaces of its own. */
+static void mounts(void)
+{
+	char *point = in("mount"), text[512];
+	uint64_t flags[4] = {1}, request[4] = {24, 0, 0}, root[4] = {24, -1, 0}, ids[8];
+	CALL(unshare, "flags:U", CLONE_NEWNS | CLONE_NEWUTS);
+	CALL(mount, MOUNT, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+	CALL(mkdir, "pathname:s mode:u", point, 0700);
+	CALL(mount, MOUNT, "deeds\xff", point, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k");
+	long tree = CALL(open_tree, "dfd:i filename:s flags:u", AT_FDCWD, point, 1);
+	CALL(move_mount, "from_dfd:i from_path:s to_dfd:F to_path:s flags:u", tree, "", dir, "mount", 4);
+	NUMBER(open_tree_attr, 467, "dirfd:F pathname:s flags:u uattr:p usize:U", dir, "mount", 1, flags, 32);
+	CALL(mount_setattr, "dfd:F path:s flags:u uattr:p usize:U", dir, "mount", AT_RECURSIVE, flags, 32);
+	NUMBER(statmount, 457, "req:p buf:p bufsize:U flags:u", request, text, sizeof(text), 0);
+	NUMBER(listmount, 458, "req:p mnt_ids:p nr_mnt_ids:U flags:u", root, ids, 8, 0);
+	long fs = CALL(fsopen, "fsname:s flags:u", "tmpfs", 1);
+	CALL(fsconfig, "fs_fd:i cmd:u key:s value:p aux:i", fs, 1, "size", "64k", 0);
+	CALL(fsconfig, "fs_fd:i cmd:u key:s value:p aux:i", fs, 6, NULL, NULL, 0);
+	CALL(fsmount, "fsfd:i flags:u ms_flags:u", fs, 1, 8);
+	CALL(fspick, "dirfd:F pathname:s flags:u", dir, "mount", 1);
+	CALL(pivot_root, "new_root:s put_old:s", point, "/no/such");
+	CALL(umount2, "target:s flags:i", point, MNT_DETACH);
+	CALL(umount2, "target:s flags:i", point, UMOUNT_NOFOLLOW);
+	CALL(umount2, "target:s flags:i", point, 0);
+	CALL(rmdir, "pathname:s", point);
+	CALL(sethostname, "name:b len:i", "deeds.example", 5);
+	CALL(setdomainname, "name:b len:i", NULL, 5);
+	CALL(setns, "fd:F nstype:i", dir, CLONE_NEWUTS);
+	CALL(chroot, "path:s", scratch);
+	CALL(chroot, "path:s", point);
 }
