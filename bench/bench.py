@@ -191,6 +191,9 @@ def main() -> int:
         progress("")
         print(f"ERROR bench: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        progress("")
+        return 130
     return 0
 
 

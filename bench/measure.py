@@ -76,16 +76,19 @@ class Rate:
     """calls a second"""
     calls: int
     lost: int
+    losses_told: int | None
 
 
 def _rate(place: Place, asked: int | None, arguments: list[str]) -> Rate:
-    work = Work("getppid", ("getppid",), 1)
+    work, tool = Work("getppid", ("getppid",), 1), Tracee()
     with Workload(place, arguments) as workload:
-        with Tracer(place, Tracee(), work, workload.pid) as tracer:
+        with Tracer(place, tool, work, workload.pid) as tracer:
             workload.begin()
             done = workload.result()
             tracer.wait_until_written(done.calls)
-        return Rate(asked, done.calls / done.seconds, done.calls, done.calls - tracer.events())
+        lost = done.calls - tracer.events()
+        told = tool.losses_told(tracer.errors(), tracer.output)
+        return Rate(asked, done.calls / done.seconds, done.calls, lost, told)
 
 
 def unthrottled(place: Place, calls: int) -> Rate:

@@ -117,6 +117,7 @@ class Workload:
         self._working = False
         marker = self._pipe(self.process.stderr).readline()
         if marker != b"ready\n":
+            end(self.process, signal.SIGKILL)
             raise BenchError(f"workload: {marker!r} instead of ready")
 
     @staticmethod

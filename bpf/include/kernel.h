@@ -158,16 +158,6 @@ struct cred {
 	kuid_t uid;
 };
 
-struct kernfs_node {
-	u64 id;
-};
-struct cgroup {
-	struct kernfs_node *kn;
-};
-struct css_set {
-	struct cgroup *dfl_cgrp;
-};
-
 typedef struct {
 	int counter;
 } atomic_t;
@@ -192,7 +182,6 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	u64 self_exec_id;
-	struct css_set *cgroups;
 };
 
 struct linux_binprm {

@@ -47,6 +47,7 @@ static __noinline int nested_pids(struct task_context *context, struct task_stru
 	return 0;
 }
 
+/* `task` is the current one. */
 static __always_inline void fill_task(struct task_context *context, struct task_struct *task)
 {
 	context->start_time = task->start_boottime;
@@ -54,7 +55,7 @@ static __always_inline void fill_task(struct task_context *context, struct task_
 	context->host_pid = task->tgid;
 	context->host_ppid = task->real_parent->tgid;
 	context->uid = task->cred->uid.val;
-	context->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+	context->cgroup_id = bpf_get_current_cgroup_id();
 	/* a task that is going away has lost its namespaces and later its pid */
 	struct nsproxy *namespaces = task->nsproxy;
 	context->mount_ns = namespaces ? namespaces->mnt_ns->ns.inum : 0;

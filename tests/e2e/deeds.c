@@ -324,7 +324,7 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 #define L5(a, ...) (long)(a), L4(__VA_ARGS__)
 #define L6(a, ...) (long)(a), L5(__VA_ARGS__)
 #define PICK(zero, one, two, three, four, five, six, name, ...) name
-#define LONGS(...) (long[6]){PICK(0, ##__VA_ARGS__, L6, L5, L4, L3, L2, L1, L0)(__VA_ARGS__)}
+#define LONGS(...) ((long[6]){PICK(0, ##__VA_ARGS__, L6, L5, L4, L3, L2, L1, L0)(__VA_ARGS__)})
 
 #define CALL(event, spec, ...) act(#event, 0, SYS_##event, spec, LONGS(__VA_ARGS__))
 #define FORK(event, ...) act(#event, FORKS, SYS_##event, __VA_ARGS__)
@@ -338,6 +338,14 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 #define TIMES "dirfd:i pathname:s times:T flags:i"
 #define XATTR "dirfd:F pathname:s at_flags:u name:s"
 #define MOUNT "source:s target:s filesystemtype:s mountflags:U data:p"
+#define KEY "type:s description:s"
+#define MQ "mqdes:i msg_ptr:b msg_len:U"
+#define FUTEX "uaddr:p futex_op:i val:u timeout:t uaddr2:p val3:u"
+#define BIND "sockfd:i addr:a addrlen:i"
+#define NAME "sockfd:i addr:A addrlen:p"
+#define SEND "sockfd:i buf:p len:U flags:u dest_addr:a addrlen:i"
+#define RECEIVE "sockfd:i buf:p len:U flags:u src_addr:A addrlen:p"
+#define CLONE "flags:U stack:U parent_tid:p child_tid:p tls:U"
 #define VM "pid:i local_iov:p liovcnt:U remote_iov:p riovcnt:U flags:U"
 #define MMAP "addr:U length:U prot:U flags:U fd:F off:U"
 
@@ -670,9 +678,9 @@ static void mounts(void)
 	CALL(mkdir, "pathname:s mode:u", point, 0700);
 	CALL(mount, MOUNT, "deeds\xff", point, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k");
 	long tree = CALL(open_tree, "dfd:i filename:s flags:u", AT_FDCWD, point, 1);
-	CALL(move_mount, "from_dfd:i from_path:s to_dfd:F to_path:s flags:u", tree, "", dir, "mount", 4);
+	CALL(move_mount, "from_dfd:i from_path:s to_dfd:i to_path:s flags:u", tree, "", AT_FDCWD, point, 4);
 	NUMBER(open_tree_attr, 467, "dirfd:F pathname:s flags:u uattr:p usize:U", dir, "mount", 1, flags, 32);
-	CALL(mount_setattr, "dfd:F path:s flags:u uattr:p usize:U", dir, "mount", AT_RECURSIVE, flags, 32);
+	CALL(mount_setattr, "dfd:i path:s flags:u uattr:p usize:U", AT_FDCWD, point, AT_RECURSIVE, flags, 32);
 	NUMBER(statmount, 457, "req:p buf:p bufsize:U flags:u", request, text, sizeof(text), 0);
 	NUMBER(listmount, 458, "req:p mnt_ids:p nr_mnt_ids:U flags:u", root, ids, 8, 0);
 	long fs = CALL(fsopen, "fsname:s flags:u", "tmpfs", 1);
@@ -690,4 +698,651 @@ static void mounts(void)
 	CALL(setns, "fd:F nstype:i", dir, CLONE_NEWUTS);
 	CALL(chroot, "path:s", scratch);
 	CALL(chroot, "path:s", point);
+}
+
+/* In a child that has not our filter otherwise. */
+static void sandbox(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pause, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(*code), code};
+	CALL(landlock_create_ruleset, "attr:p size:U flags:u", NULL, 0, 1);
+	CALL(landlock_add_rule, "ruleset_fd:i rule_type:i rule_attr:p flags:u", -1, 1, code, 0);
+	CALL(landlock_restrict_self, "ruleset_fd:i flags:u", -1, 0);
+	CALL(prctl, "option:i arg2:U arg3:U arg4:U arg5:U", 38, 1, 0, 0, 0);
+	CALL(seccomp, "operation:u flags:u args:p", SECCOMP_SET_MODE_FILTER, 0, &program);
+	CALL(pause, "");
+	CALL(setsid, "");
+	CALL(vhangup, "");
+}
+
+static void kernel(void)
+{
+	uint64_t attr[16] = {2 | 4ULL << 32, 4 | 1ULL << 32}; /* an array of one word */
+	uint32_t size = sizeof(attr);
+	struct sysinfo info;
+	char text[512];
+	unsigned cpu, node;
+	CALL(uname, "buf:p", text);
+	CALL(sysinfo, "info:p", &info);
+	CALL(syslog, "type:i bufp:B len:i", 3, text, 64);
+	CALL(syslog, "type:i bufp:B len:i", 77, text, 64);
+	CALL(personality, "persona:u", 0xffffffff);
+	NUMBER(sysctl, SYS__sysctl, "args:p", NULL);
+	CALL(acct, "filename:s", "/no/such/file");
+	CALL(reboot, "magic:i magic2:i cmd:u arg:p", -1, 2, 0x89abcdef, NULL);
+	CALL(iopl, "level:u", 77);
+	CALL(ioperm, "from:U num:U turn_on:i", 0xfffff, 1, 1);
+	CALL(init_module, "module_image:p len:U param_values:s", NULL, 0, "a=1 b=\"2\"");
+	CALL(finit_module, "fd:i param_values:s flags:i", -1, "", 77);
+	CALL(delete_module, "name:s flags:u", "no_such_module", O_NONBLOCK);
+	CALL(kexec_load, "entry:U nr_segments:U segments:p flags:U", 0, 77, NULL, 0xffff);
+	CALL(kexec_file_load, "kernel_fd:i initrd_fd:i cmdline_len:U cmdline:s flags:U", -1, -1, 5, "quiet", 0xffff);
+	CALL(swapon, "path:s swapflags:i", "/no/such/file", 0x8000);
+	CALL(swapoff, "path:s", "/no/such/file");
+	CALL(uselib, "library:s", "/no/such/lib");
+	CALL(lookup_dcookie, "cookie:- buffer:S len:U", 1, text, sizeof(text));
+	long key = CALL(add_key, KEY " payload:p plen:U keyring:i", "user", "deeds:note", "text", 4, -2);
+	CALL(request_key, KEY " callout_info:s dest_keyring:i", "user", "deeds:note", NULL, 0);
+	CALL(request_key, KEY " callout_info:s dest_keyring:i", "no type", "", "now", -1);
+	CALL(keyctl, "operation:i arg2:U arg3:U arg4:U arg5:U", 3, key, 1, 2, 3);
+	CALL(perf_event_open, "attr:p pid:i cpu:i group_fd:i flags:U", attr, -1, -1, -1, 77);
+	CALL(getcpu, "cpu:p node:p tcache:p", &cpu, &node, NULL);
+	shut(CALL(bpf, "cmd:i attr:p size:u", 0, attr, sizeof(attr)));
+	CALL(bpf, "cmd:i attr:p size:u", 9999, attr, sizeof(attr));
+	NUMBER(lsm_get_self_attr, 459, "attr:u ctx:p size:p flags:u", 100, text, &size, 0);
+	NUMBER(lsm_set_self_attr, 460, "attr:u ctx:p size:u flags:u", 77, text, 8, 0);
+	NUMBER(lsm_list_modules, 461, "ids:p size:p flags:u", text, &size, 0);
+	NUMBER(listns, 470, "req:p ns_ids:p nr_ns_ids:U flags:u", NULL, NULL, 0, 0);
+}
+
+/* Calls without arguments, many of them never made real; what fits no number must not be taken for a return from a
+ * signal, and a number of the x32 interface is the same call by another number. */
+static void plain(void)
+{
+	static const struct {
+		const char *event;
+		long number;
+	} calls[] = {
+		{"getppid", SYS_getppid}, {"getuid", SYS_getuid}, {"geteuid", SYS_geteuid}, {"getgid", SYS_getgid},
+		{"getegid", SYS_getegid}, {"getpgrp", SYS_getpgrp}, {"gettid", SYS_gettid},
+		{"sched_yield", SYS_sched_yield}, {"munlockall", SYS_munlockall}, {"getpmsg", SYS_getpmsg},
+		{"putpmsg", SYS_putpmsg}, {"afs", SYS_afs_syscall}, {"tuxcall", SYS_tuxcall},
+		{"security", SYS_security}, {"vserver", SYS_vserver}, {"nfsservctl", SYS_nfsservctl},
+		{"create_module", SYS_create_module}, {"get_kernel_syms", SYS_get_kernel_syms},
+		{"query_module", SYS_query_module}, {"epoll_ctl_old", SYS_epoll_ctl_old},
+		{"epoll_wait_old", SYS_epoll_wait_old}, {"restart_syscall", SYS_restart_syscall}, {"uprobe", 336},
+		{"rseq_slice_yield", 471}, {"getppid", SYS_getppid | 0x40000000},
+	};
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		act(calls[i].event, 0, calls[i].number, "", LONGS());
+	shut(CALL(inotify_init, ""));
+	native(-1, LONGS());
+}
+
+static void clocks(void)
+{
+	struct timespec at = {}, late = {1, 2000000000};
+	struct timeval tv = {}, wrong = {0, 2000000};
+	struct timex timex = {};
+	struct itimerval every = {{}, {1000, 0}}, off = {};
+	struct itimerspec spec = {{}, {1000, 0}};
+	struct sigevent quiet = {.sigev_notify = SIGEV_NONE};
+	time_t now;
+	int timer = -1;
+	CALL(time, "tloc:p", &now);
+	CALL(gettimeofday, "tv:p tz:p", &tv, NULL);
+	CALL(settimeofday, "tv:p tz:p", &wrong, NULL);
+	CALL(adjtimex, "buf:p", &timex);
+	CALL(clock_adjtime, "clk_id:i buf:p", 77, &timex);
+	CALL(clock_gettime, "clockid:i tp:o", CLOCK_MONOTONIC, &at);
+	CALL(clock_gettime, "clockid:i tp:o", 77, &at);
+	CALL(clock_getres, "clockid:i res:o", CLOCK_REALTIME, &at);
+	CALL(clock_settime, "clockid:i tp:t", CLOCK_MONOTONIC, &five);
+	CALL(clock_settime, "clockid:i tp:t", CLOCK_REALTIME, &late);
+	CALL(nanosleep, "req:t rem:r", &tiny, &at);
+	CALL(nanosleep, "req:t rem:-", &odd, NULL);
+	CALL(nanosleep, "req:t rem:-", NULL, NULL);
+	CALL(clock_nanosleep, "clockid:i flags:i request:t remain:-", CLOCK_MONOTONIC, TIMER_ABSTIME, &tiny, NULL);
+	CALL(setitimer, "which:i new_value:p old_value:p", ITIMER_PROF, &every, NULL);
+	CALL(getitimer, "which:i curr_value:p", ITIMER_PROF, &every);
+	CALL(setitimer, "which:i new_value:p old_value:p", ITIMER_PROF, &off, &every);
+	CALL(alarm, "seconds:u", 0);
+	CALL(timer_create, "clockid:i sevp:p timer_id:p", CLOCK_MONOTONIC, &quiet, &timer);
+	CALL(timer_settime, "timer_id:i flags:i new_value:p old_value:p", timer, TIMER_ABSTIME, &spec, NULL);
+	CALL(timer_gettime, "timer_id:i curr_value:p", timer, &spec);
+	CALL(timer_getoverrun, "timer_id:i", timer);
+	CALL(timer_delete, "timer_id:i", timer);
+	CALL(timer_delete, "timer_id:i", -1);
+	long fd = CALL(timerfd_create, "clockid:i flags:i", CLOCK_BOOTTIME, O_CLOEXEC);
+	CALL(timerfd_settime, "fd:i flags:i new_value:p old_value:p", fd, 0, &spec, NULL);
+	CALL(timerfd_gettime, "fd:i curr_value:p", fd, &spec);
+	shut(fd);
+}
+
+/* ---- between processes ---- */
+
+static void queues(void)
+{
+	struct {
+		long type;
+		char text[8];
+	} message = {5, "message"};
+	struct sembuf up = {0, 1, 0}, down = {0, -1, IPC_NOWAIT};
+	char text[64];
+	uint32_t word = 7;
+	uint64_t waiters[3] = {7, (uint64_t)&word, 2};
+	long id = CALL(shmget, "key:i size:U shmflg:i", IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+	long at = CALL(shmat, "shmid:i shmaddr:p shmflg:i", id, NULL, SHM_RDONLY);
+	CALL(shmdt, "shmaddr:p", at);
+	CALL(shmctl, "shmid:i cmd:i buf:p", id, IPC_RMID, NULL);
+	CALL(shmget, "key:i size:U shmflg:i", -559038737, 1L << 40, 0);
+	id = CALL(semget, "key:i nsems:i semflg:i", IPC_PRIVATE, 1, 0600);
+	CALL(semop, "semid:i sops:p nsops:u", id, &up, 1);
+	CALL(semtimedop, "semid:i sops:p nsops:u timeout:t", id, &down, 1, &five);
+	CALL(semtimedop, "semid:i sops:p nsops:u timeout:t", id, &down, 1, NULL);
+	CALL(semctl, "semid:i semnum:i cmd:i arg:U", id, 0, SETVAL, 3);
+	CALL(semctl, "semid:i semnum:i cmd:i", id, 0, IPC_RMID);
+	id = CALL(msgget, "key:i msgflg:i", IPC_PRIVATE, 0600);
+	CALL(msgsnd, "msqid:i msgp:p msgsz:U msgflg:i", id, &message, 7, IPC_NOWAIT);
+	CALL(msgrcv, "msqid:i msgp:p msgsz:U msgtyp:l msgflg:i", id, &message, 8, -5, MSG_NOERROR);
+	CALL(msgctl, "msqid:i cmd:i buf:p", id, IPC_RMID, NULL);
+	long queue = CALL(mq_open, "name:s oflag:i mode:u attr:p", "deeds", O_RDWR | O_CREAT, 0600, NULL);
+	CALL(mq_getsetattr, "mqdes:i newattr:p oldattr:p", queue, NULL, text);
+	CALL(mq_timedsend, MQ " msg_prio:u abs_timeout:t", queue, "a\0b\xff\"c", 5, 9, &five);
+	char received[8192];
+	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, &word, NULL);
+	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, NULL, &tiny);
+	CALL(mq_notify, "mqdes:i sevp:p", queue, NULL);
+	CALL(mq_unlink, "name:s", "deeds");
+	CALL(mq_unlink, "name:s", "/wrong");
+	shut(queue);
+	CALL(futex, FUTEX, &word, FUTEX_WAIT, 1234, NULL, NULL, 0);
+	CALL(futex, FUTEX, &word, FUTEX_WAIT_BITSET, word, &tiny, NULL, 4);
+	CALL(futex, FUTEX, &word, FUTEX_CMP_REQUEUE, 1, NULL, &id, 99);
+	CALL(futex_waitv, "waiters:p nr_futexes:u flags:u timeout:t clockid:i", waiters, 1, 0, &five, 1);
+	NUMBER(futex_wake, 454, "uaddr:p mask:U nr:i flags:u", &word, 1, 2, 2);
+	NUMBER(futex_wait, 455, "uaddr:p val:U mask:U flags:u timeout:t clockid:i", &word, 1, 1, 2, &tiny, 1);
+	NUMBER(futex_requeue, 456, "waiters:p flags:u nr_wake:i nr_requeue:i", waiters, 77, 1, -1);
+}
+
+static void sockets(void)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, peer;
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_nl netlink = {.nl_family = AF_NETLINK, .nl_groups = 1};
+	struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = 3, .svm_port = 4000000000u};
+	struct sockaddr_un un = {.sun_family = AF_UNIX}, abstract = {AF_UNIX, "\0deeds\\\xff"};
+	struct sockaddr_storage any;
+	struct iovec iov = {"datagram", 8};
+	struct mmsghdr message = {.msg_hdr = {.msg_iov = &iov, .msg_iovlen = 1}};
+	int pair[2], one = 1;
+	socklen_t size = sizeof(in4);
+	struct stat stat;
+	char text[64], name[64];
+	long server = CALL(socket, "domain:i type:i protocol:i", AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 6);
+	CALL(setsockopt, "sockfd:i level:i optname:i optval:p optlen:i", server, SOL_SOCKET, SO_REUSEADDR, &one, 4);
+	CALL(bind, BIND, server, &in4, sizeof(in4));
+	CALL(listen, "sockfd:i backlog:i", server, 5);
+	CALL(getsockname, NAME, server, &in4, &size);
+	long client = CALL(socket, "domain:i type:i protocol:i", AF_INET, SOCK_STREAM, 0);
+	CALL(connect, BIND, client, &in4, sizeof(in4));
+	long accepted = CALL(accept, NAME, server, &peer, &size);
+	CALL(accept, NAME, -1, &peer, &size);
+	CALL(getpeername, NAME, client, &peer, &size);
+	CALL(sendto, SEND, client, "hello", 5, MSG_NOSIGNAL, NULL, 0);
+	CALL(recvfrom, RECEIVE, accepted, text, 64, MSG_PEEK, NULL, NULL);
+	CALL(shutdown, "sockfd:i how:i", client, SHUT_RDWR);
+	CALL(fstat, "fd:i statbuf:p", client, &stat);
+	sprintf(name, "socket:[%lu]", stat.st_ino);
+	keep(client, name);
+	CALL(ioctl, "fd:F request:u arg:U", client, 0x541b, &one);
+	long udp = CALL(socket, "domain:i type:i protocol:i", AF_INET, SOCK_DGRAM, 17);
+	CALL(bind, BIND, udp, &(struct sockaddr_in){.sin_family = AF_INET}, 16);
+	CALL(getsockname, NAME, udp, &in4, &size);
+	CALL(sendto, SEND, udp, "hello", 5, 0, &in4, sizeof(in4));
+	CALL(recvfrom, RECEIVE, udp, text, 64, 0, &any, (size = sizeof(any), &size));
+	message.msg_hdr.msg_name = &in4, message.msg_hdr.msg_namelen = sizeof(in4);
+	CALL(sendmsg, "sockfd:i msg:p flags:u", udp, &message, MSG_DONTWAIT);
+	CALL(recvmsg, "sockfd:i msg:p flags:u", udp, &message, 0);
+	CALL(sendmmsg, "sockfd:i msgvec:p vlen:u flags:u", udp, &message, 1, 0);
+	CALL(recvmmsg, "sockfd:i msgvec:p vlen:u flags:u timeout:t", udp, &message, 1, 0, NULL);
+	CALL(recvmmsg, "sockfd:i msgvec:p vlen:u flags:u timeout:t", -1, &message, 1, 0, &five);
+	long six = CALL(socket, "domain:i type:i protocol:i", AF_INET6, SOCK_DGRAM, 0);
+	CALL(bind, BIND, six, &in6, sizeof(in6));
+	in6.sin6_port = htons(4242), in6.sin6_flowinfo = htonl(0xabcde), in6.sin6_scope_id = 7;
+	inet_pton(AF_INET6, "fe80::1:2", &in6.sin6_addr);
+	CALL(connect, BIND, -1, &in6, sizeof(in6));
+	CALL(connect, BIND, -1, &vm, sizeof(vm));
+	CALL(connect, BIND, udp, &(struct sockaddr){.sa_family = AF_UNSPEC}, 16);
+	CALL(connect, BIND, udp, NULL, 16);
+	sprintf(un.sun_path, "sock\xfe");
+	long local = CALL(socket, "domain:i type:i protocol:i", AF_UNIX, SOCK_STREAM, 0);
+	CALL(bind, BIND, local, &un, sizeof(un));
+	CALL(unlink, "pathname:s", un.sun_path);
+	long hidden = CALL(socket, "domain:i type:i protocol:i", AF_UNIX, SOCK_STREAM, 0);
+	CALL(bind, BIND, hidden, &abstract, offsetof(struct sockaddr_un, sun_path) + 8);
+	CALL(listen, "sockfd:i backlog:i", hidden, 1);
+	CALL(connect, BIND, local, &abstract, offsetof(struct sockaddr_un, sun_path) + 8);
+	CALL(accept4, NAME " flags:i", hidden, &any, (size = sizeof(any), &size), SOCK_CLOEXEC);
+	CALL(getsockname, NAME, hidden, &any, (size = sizeof(any), &size));
+	CALL(socketpair, "domain:i type:i protocol:i sv:f", AF_UNIX, SOCK_SEQPACKET, 0, pair);
+	CALL(socketpair, "domain:i type:i protocol:i sv:f", AF_INET, SOCK_STREAM, 0, pair);
+	CALL(getpeername, NAME, pair[0], &any, (size = sizeof(any), &size));
+	CALL(getsockopt, "sockfd:i level:i optname:i optval:p optlen:p", pair[0], SOL_SOCKET, SO_TYPE, &one, &size);
+	long route = CALL(socket, "domain:i type:i protocol:i", AF_NETLINK, SOCK_RAW, 0);
+	CALL(bind, BIND, route, &netlink, sizeof(netlink));
+	CALL(getsockname, NAME, route, &any, (size = sizeof(any), &size));
+	CALL(close_range, "first:u last:u flags:u", server, 60, 0);
+	keep(client, NULL);
+}
+
+/* ---- processes ---- */
+
+struct action {
+	void (*handler)(int, siginfo_t *, void *);
+	unsigned long flags;
+	void (*restorer)(void);
+	unsigned long mask;
+};
+
+void restorer(void);
+asm("restorer:\n\tmov $15, %eax\n\tsyscall");
+
+/* What the interrupted program goes on with is what the return from the handler "returns". */
+static void handler(int number, siginfo_t *info, void *context)
+{
+	(void)number, (void)info;
+	char line[256], *start = line + 160, *end = start;
+	put(&end, "}\n");
+	struct call call = {.event = "rt_sigreturn", .ret = ((ucontext_t *)context)->uc_mcontext.gregs[REG_RAX]};
+	tell(&call, start, end);
+}
+
+static void signals(void)
+{
+	struct action action = {handler, SA_SIGINFO | SA_RESTART | 0x04000000, restorer, 0}, old;
+	unsigned long usr1 = 1 << (SIGUSR1 - 1), nothing = 0;
+	siginfo_t info = {.si_code = SI_QUEUE};
+	struct itimerval often = {{0, 2000}, {0, 2000}}, off = {};
+	struct timespec hour = {3600, 0}, rest;
+	stack_t stack;
+	CALL(rt_sigaction, "signum:i act:p oldact:p sigsetsize:U", SIGUSR1, &action, &old, 8);
+	CALL(rt_sigaction, "signum:i act:p oldact:p sigsetsize:U", SIGALRM, &action, NULL, 8);
+	CALL(rt_sigaction, "signum:i act:p oldact:p sigsetsize:U", SIGILL, &action, NULL, 8);
+	CALL(rt_sigaction, "signum:i act:p oldact:p sigsetsize:U", SIGKILL, &action, NULL, 8);
+	CALL(kill, "pid:i sig:i", me, SIGUSR1);
+	CALL(rt_sigprocmask, "how:i set:p oldset:p sigsetsize:U", SIG_BLOCK, &usr1, NULL, 8);
+	CALL(tkill, "tid:i sig:i", me, SIGUSR1);
+	CALL(rt_sigpending, "set:p sigsetsize:U", &nothing, 8);
+	nothing = 0;
+	CALL(rt_sigtimedwait, "set:p info:p timeout:t sigsetsize:U", &usr1, &info, &five, 8);
+	CALL(rt_sigtimedwait, "set:p info:p timeout:t sigsetsize:U", &usr1, NULL, &none, 8);
+	info.si_code = SI_QUEUE;
+	CALL(rt_sigqueueinfo, "tgid:i sig:i info:p", me, SIGUSR1, &info);
+	interrupted = -514; /* ERESTARTNOHAND */
+	CALL(rt_sigsuspend, "mask:p sigsetsize:U", &nothing, 8);
+	interrupted = 0;
+	CALL(rt_tgsigqueueinfo, "tgid:i tid:i sig:i info:p", me, me, 77, &info);
+	CALL(tgkill, "tgid:i tid:i sig:i", me, me, 0);
+	CALL(sigaltstack, "ss:p old_ss:p", NULL, &stack);
+	CALL(setitimer, "which:i new_value:p old_value:p", ITIMER_REAL, &often, NULL);
+	interrupted = -514;
+	CALL(pause, "");
+	interrupted = -516; /* ERESTART_RESTARTBLOCK */
+	CALL(nanosleep, "req:t rem:r", &hour, &rest);
+	CALL(clock_nanosleep, "clockid:i flags:i request:t remain:r", CLOCK_MONOTONIC, 0, &hour, &rest);
+	interrupted = 0;
+	CALL(setitimer, "which:i new_value:p old_value:p", ITIMER_REAL, &off, NULL);
+	NUMBER(uretprobe, 335, ""); /* answers with SIGILL */
+}
+
+/* In a child: there is no way back. */
+static void identities(void)
+{
+	gid_t groups[2] = {5, 6};
+	uint32_t ids[3], header[2] = {0x20080522, 0}, sets[6];
+	CALL(capget, "hdrp:p datap:p", header, sets);
+	CALL(capset, "hdrp:p datap:p", header, sets);
+	CALL(setpgid, "pid:i pgid:i", 0, 0);
+	CALL(getpgid, "pid:i", 0);
+	CALL(setsid, "");
+	NUMBER(getsid, SYS_getsid, "pid:i", me);
+	CALL(setgroups, "size:i list:p", 2, groups);
+	CALL(getgroups, "size:i list:p", 0, NULL);
+	CALL(setfsgid, "fsgid:i", 1001);
+	CALL(setfsuid, "fsuid:i", 1002);
+	CALL(setregid, "rgid:i egid:i", -1, 1003);
+	CALL(setresgid, "rgid:i egid:i sgid:i", 1003, -1, 1004);
+	CALL(getresgid, "rgid:p egid:p sgid:p", ids, ids + 1, ids + 2);
+	CALL(setgid, "gid:i", 1005);
+	CALL(setreuid, "ruid:i euid:i", 1006, -1);
+	CALL(setresuid, "ruid:i euid:i suid:i", -1, -1, 1007);
+	CALL(getresuid, "ruid:p euid:p suid:p", ids, ids + 1, ids + 2);
+	CALL(setuid, "uid:i", 1008);
+	CALL(setuid, "uid:i", 0);
+}
+
+static void limits(void)
+{
+	struct rlimit limit = {};
+	struct rusage usage;
+	struct sched_param param = {};
+	unsigned long mask[16];
+	uint32_t attr[14] = {};
+	struct timespec slice;
+	CALL(getrlimit, "resource:u rlim:p", RLIMIT_CORE, &limit);
+	CALL(setrlimit, "resource:u rlim:p", RLIMIT_CORE, &limit);
+	CALL(prlimit64, "pid:i resource:u new_limit:p old_limit:p", me, RLIMIT_NOFILE, NULL, &limit);
+	CALL(getrusage, "who:i usage:p", RUSAGE_CHILDREN, &usage);
+	CALL(times, "buf:p", mask);
+	CALL(getpriority, "which:i who:i", PRIO_PROCESS, me);
+	CALL(setpriority, "which:i who:i prio:i", PRIO_PROCESS, 0, 5);
+	CALL(ioprio_get, "which:i who:i", 1, 0);
+	CALL(ioprio_set, "which:i who:i ioprio:i", 1, 0, 2 << 13 | 7);
+	CALL(sched_getaffinity, "pid:i cpusetsize:u mask:p", 0, sizeof(mask), mask);
+	CALL(sched_setaffinity, "pid:i cpusetsize:u mask:p", me, sizeof(mask), mask);
+	CALL(sched_getscheduler, "pid:i", -1);
+	CALL(sched_setscheduler, "pid:i policy:i param:p", 0, SCHED_BATCH, &param);
+	CALL(sched_getparam, "pid:i param:p", 0, &param);
+	CALL(sched_setparam, "pid:i param:p", me, &param);
+	CALL(sched_get_priority_max, "policy:i", SCHED_FIFO);
+	CALL(sched_get_priority_min, "policy:i", SCHED_FIFO);
+	CALL(sched_rr_get_interval, "pid:i tp:o", 0, &slice);
+	CALL(sched_getattr, "pid:i attr:p size:u flags:u", 0, attr, sizeof(attr), 0);
+	CALL(sched_setattr, "pid:i attr:p flags:u", 0, attr, 0);
+}
+
+/* The thread's memory is the parent's, but not its stack, so there is nothing here to return to. */
+static void thread(void)
+{
+	CALL(gettid, "");
+	END(exit, "status:i", 5);
+}
+
+static long start_thread(const long *args)
+{
+	register long r10 asm("r10") = args[3], r8 asm("r8") = args[4];
+	long ret;
+	asm volatile("syscall\n\ttest %%rax, %%rax\n\tjnz 1f\n\tcall *%[thread]\n1:"
+		     : "=a"(ret)
+		     : "a"(SYS_clone), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8), [thread] "b"(thread)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+static void threads(void)
+{
+	int id = -1;
+	uint32_t *head;
+	size_t size;
+	long stack = CALL(mmap, MMAP, NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+		     CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+	long *args = LONGS(flags, stack + (1 << 20), &id, &id, 0x1234000);
+	char line[512], *start = line + 160, *end = start;
+	struct call call = {.event = "clone", .spec = CLONE, .args = args};
+	call.ret = start_thread(args);
+	put(&end, ",\"args\":{");
+	put_args(&end, &call, BEFORE);
+	put(&end, "}}\n");
+	tell(&call, start, end);
+	for (int now; (now = __atomic_load_n(&id, __ATOMIC_ACQUIRE)) != 0;)
+		CALL(futex, FUTEX, &id, FUTEX_WAIT, now, NULL, NULL, 0);
+	CALL(munmap, "addr:U length:U", stack, 1 << 20);
+	CALL(get_robust_list, "pid:i head_ptr:p len_ptr:p", 0, &head, &size);
+	CALL(set_robust_list, "head:p len:U", head, 1);
+	CALL(rseq, "rseq:p rseq_len:u flags:i sig:u", NULL, 32, 77, 0x53053053);
+}
+
+/* Parent and child share the stack until the child ends, so both must be in this function. */
+static void vforked(void)
+{
+	char line[256], *start = line + 160, *end = start;
+	struct call call = {.event = "vfork"};
+	int parent = me;
+	call.ret = native(SYS_vfork, LONGS());
+	if (!call.ret) {
+		CALL(getpid, "");
+		END(exit, "status:i", 0);
+	}
+	me = parent;
+	put(&end, "}\n");
+	tell(&call, start, end);
+	reap(call.ret);
+}
+
+static void processes(void)
+{
+	uint64_t how[11] = {[4] = SIGCHLD};
+	int id = 0;
+	siginfo_t info;
+	struct iovec word[4];
+	long pid = FORK(clone, CLONE, LONGS(CLONE_PARENT_SETTID | SIGCHLD, 0, &id, NULL, 0));
+	if (!pid) {
+		CALL(getpid, "");
+		CALL(set_tid_address, "tidptr:p", &id);
+		END(exit, "status:i", 0);
+	}
+	CALL(waitid, "idtype:i id:i infop:p options:i rusage:p", P_PID, pid, &info, WEXITED | WNOWAIT, NULL);
+	reap(pid);
+	pid = FORK(clone3, "cl_args:p size:U", LONGS(how, sizeof(how)));
+	if (!pid) {
+		CALL(getpid, "");
+		END(exit_group, "status:i", 256);
+	}
+	reap(pid);
+	CALL(clone, CLONE, CLONE_THREAD, 1, 2, 3, 4);
+	CALL(clone3, "cl_args:p size:U", NULL, 1);
+	CALL(wait4, "pid:i wstatus:p options:i rusage:p", -1, NULL, WNOHANG, NULL);
+	long pidfd = CALL(pidfd_open, "pid:i flags:u", me, 0);
+	CALL(pidfd_getfd, "pidfd:i targetfd:i flags:u", pidfd, 999, 0);
+	CALL(pidfd_send_signal, "pidfd:i sig:i info:p flags:u", pidfd, 0, NULL, 0);
+	CALL(process_mrelease, "pidfd:i flags:u", pidfd, 77);
+	shut(pidfd);
+	CALL(kcmp, "pid1:i pid2:i type:i idx1:U idx2:U", me, me, 0, 0, 1);
+	CALL(ptrace, "request:l pid:l addr:U data:U", 2, -1, 0x1234, &info);
+	CALL(prctl, "option:i arg2:U arg3:U arg4:U arg5:U", 15, "deeds", 2, 3, -1L);
+	CALL(arch_prctl, "option:i addr:U", 0x1003, &info);
+	CALL(modify_ldt, "func:i ptr:p bytecount:U", 0, word, 16);
+	CALL(set_thread_area, "u_info:p", NULL);
+	CALL(get_thread_area, "u_info:p", NULL);
+}
+
+static char *few[] = {"deeds", "two words", "\"\\\xff\n", "", NULL}, *variables[] = {"A=1", "EMPTY=", "=\xfe", NULL};
+static char *many[31], thousand[1001];
+
+static void executed(void)
+{
+	END(execve, EXEC, self, few, variables);
+}
+
+static void executed_with_much(void)
+{
+	END(execve, EXEC, self, many, NULL);
+}
+
+static void executed_at(void)
+{
+	char *slash = strrchr(self, '/'), *place = in("");
+	memcpy(place, self, slash - self);
+	place[slash - self] = 0;
+	long fd = keep(CALL(open, "pathname:s flags:i", place, O_PATH), place);
+	END(execveat, "dirfd:F " EXEC " flags:i", fd, slash + 1, ((char *[]){"deeds", "at", "", NULL}), variables, 0);
+}
+
+static void executed_script(void)
+{
+	END(execve, EXEC, "deeds", ((char *[]){"script", "one", NULL}), variables);
+}
+
+static void programs(void)
+{
+	char text[4096];
+	memset(thousand, 'x', 1000);
+	for (int i = 0; i < 30; i++)
+		many[i] = thousand;
+	CALL(execve, EXEC, "/no/such/program", ((char *[]){"a", "", "b\xff", "", NULL}), variables);
+	CALL(execve, EXEC, "/no/such/program", NULL, NULL);
+	CALL(execve, EXEC, NULL, many, variables);
+	CALL(execveat, "dirfd:F " EXEC " flags:i", dir, "none", ((char *[]){NULL}), NULL, AT_SYMLINK_NOFOLLOW);
+	CALL(execveat, "dirfd:F " EXEC " flags:i", dir, "", NULL, NULL, AT_EMPTY_PATH);
+	in_child(executed);
+	in_child(executed_with_much);
+	in_child(executed_at);
+	long fd = CALL(open, "pathname:s flags:i mode:u", "deeds", O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	CALL(write, "fd:i buf:p count:U", fd, text, sprintf(text, "#!%s\n", self));
+	shut(fd);
+	in_child(executed_script);
+	CALL(unlink, "pathname:s", "deeds");
+}
+
+/* ---- calls of 32-bit programs ---- */
+
+static void *lower(const void *data, size_t size)
+{
+	void *copy = low_next;
+	memcpy(copy, data, size);
+	low_next += (size + 15) / 16 * 16;
+	return copy;
+}
+#define LOW(text) lower(text, sizeof(text))
+
+static void executed_in_32_bits(void)
+{
+	uint32_t argv[] = {(long)LOW("deeds"), (long)LOW("32"), (long)LOW(""), 0};
+	END32(execve, 11, EXEC, lower(self, strlen(self) + 1), LOW(argv), NULL);
+}
+
+static void ended_in_32_bits(void)
+{
+	END32(exit, 1, "status:i", 0);
+}
+
+static void compat_files(void)
+{
+	void *path = lower(in("32"), strlen(scratch) + 4), *text = LOW("text of 32 bits"), *deep = LOW("deep\xff");
+	int32_t narrow[4] = {9, 500000000, 10, UTIME_OMIT};
+	struct timespec wide[2] = {{11, 0}, {0, UTIME_NOW}};
+	char *buffer = lower((char[512]){}, 512);
+	long fd = CALL32(open, 5, "pathname:s flags:i mode:u", path, O_RDWR | O_CREAT, 0600);
+	keep(fd, path);
+	CALL32(write, 4, "fd:i buf:p count:U", fd, text, 15);
+	CALL32(pwrite64, 181, "fd:i buf:p count:U offset:q", fd, text, 15, 0x100, 1);
+	CALL32(pread64, 180, "fd:i buf:p count:U offset:q", fd, buffer, 15, 0x100, 1);
+	CALL32(pread64, 180, "fd:i buf:p count:U offset:q", fd, buffer, 15, -3, -1);
+	CALL32(lseek, 19, "fd:i offset:l whence:u", fd, -5, SEEK_SET);
+	CALL32(llseek, 140, "fd:u offset_high:U offset_low:U result:p whence:u", fd, 1, 2, buffer, SEEK_SET);
+	CALL32(truncate64, 193, "path:s length:q", path, 7, 2);
+	CALL32(ftruncate64, 194, "fd:i length:q", fd, 5, 0);
+	CALL32(fallocate, 324, "fd:F mode:i offset:q len:q", fd, 1, 4096, 0, 1, 1);
+	CALL32(fadvise64, 250, "fd:F offset:q len:U advice:i", fd, 4096, 3, 8192, 4);
+	CALL32(fadvise64_64, 272, "fd:i offset:q len:q advice:i", fd, 1, 2, 3, 4, 5);
+	CALL32(sync_file_range, 314, "fd:i offset:q nbytes:q flags:u", fd, 1, 2, 3, 4, 77);
+	CALL32(readahead, 225, "fd:i offset:q count:U", fd, 1, 2, 3);
+	CALL32(stat64, 195, "pathname:s statbuf:p", path, buffer);
+	CALL32(fstat64, 197, "fd:i statbuf:p", fd, buffer);
+	CALL32(statfs64, 268, "path:s sz:U buf:p", path, 84, buffer);
+	CALL32(fcntl64, 221, "fd:i cmd:i arg:U", fd, F_SETFD, FD_CLOEXEC);
+	CALL32(lchown16, 16, "pathname:s owner:u group:u", path, 65535, 12);
+	CALL32(utimensat_time32, 320, "dfd:u filename:s t:p flags:i", AT_FDCWD, path, LOW(narrow), 0);
+	CALL32(utimensat, 412, "dirfd:i pathname:s times:T flags:i", AT_FDCWD, path, LOW(wide), 0);
+	CALL32(mkdir, 39, "pathname:s mode:u", deep, 0711);
+	CALL32(openat, 295, "dirfd:F pathname:s flags:i mode:u", dir, deep, O_CREAT, 0600);
+	CALL32(rmdir, 40, "pathname:s", deep);
+	CALL32(readlink, 85, "pathname:s buf:B bufsiz:i", LOW("/proc/self/fd/0"), buffer, 4);
+	CALL32(umount, 22, "target:s", path);
+	CALL32(fanotify_mark, 339, "fanotify_fd:i flags:u mask:q dirfd:F pathname:s", -1, 1, 2, 3, dir, path);
+	CALL32(unlink, 10, "pathname:s", path);
+	CALL32(close, 6, "fd:i", fd);
+	keep(fd, NULL);
+}
+
+static void compat_rest(void)
+{
+	int32_t small[2] = {0, 1000000};
+	struct sockaddr_in in4 = {AF_INET, 0x5000, {htonl(INADDR_LOOPBACK)}, {}};
+	uint32_t argv[] = {(long)LOW("a"), (long)LOW("\xff"), (long)LOW(""), 0};
+	char *buffer = lower((char[512]){}, 512);
+	void *brief = LOW(small), *wide = lower(&tiny, sizeof(tiny)), *list = LOW(argv);
+	CALL32(getpid, 20, "");
+	CALL32(getuid16, 24, "");
+	CALL32(time, 13, "tloc:p", NULL);
+	CALL32(stime, 25, "t:p", 8);
+	CALL32(nice, 34, "inc:i", -1);
+	CALL32(olduname, 109, "buf:p", buffer);
+	CALL32(waitpid, 7, "pid:i status:p options:i", -1, NULL, WNOHANG);
+	CALL32(nanosleep, 162, "req:t rem:r", brief, buffer);
+	CALL32(clock_gettime32, 265, "which_clock:i tp:p", CLOCK_REALTIME, buffer);
+	CALL32(clock_gettime, 403, "clockid:i tp:o", CLOCK_MONOTONIC, buffer);
+	CALL32(clock_nanosleep, 407, "clockid:i flags:i request:t remain:-", CLOCK_MONOTONIC, 0, wide, NULL);
+	CALL32(clock_nanosleep_time32, 267, "which_clock:i flags:i rqtp:p rmtp:p", 77, 0, brief, NULL);
+	CALL32(ppoll, 414, "fds:p nfds:u tmo_p:t sigmask:p sigsetsize:U", NULL, 0, lower(&none, 16), NULL, 8);
+	CALL32(io_getevents, 247, "ctx_id:U min_nr:l nr:l events:p timeout:t", -2, -1, 1, NULL, brief);
+	CALL32(futex, 422, FUTEX, buffer, FUTEX_WAIT, 9999, wide, NULL, 1);
+	CALL32(futex_time32, 240, "uaddr:p op:i val:u utime:p uaddr2:p val3:u", buffer, FUTEX_WAKE, 1, brief, NULL, 2);
+	long at = CALL32(mmap2, 192, "addr:U length:U prot:U flags:U fd:U pgoffset:U", 0, 4096, 3, 0x22, -1, 0);
+	CALL32(munmap, 91, "addr:U length:U", at, 4096);
+	at = act("mmap", COMPAT | IN_MEMORY, 90, MMAP, LONGS(0, 8192, 1, 0x22, -1, 0));
+	CALL32(munmap, 91, "addr:U length:U", at, 8192);
+	act("old_select", COMPAT | IN_MEMORY, 82, "nfds:i readfds:p writefds:p exceptfds:p timeout:p",
+	    LONGS(-1, buffer, NULL, NULL, brief));
+	CALL32(connect, 362, BIND, -1, lower(&in4, 16), 16);
+	CALL32(socketpair, 360, "domain:i type:i protocol:i sv:f", AF_UNIX, SOCK_STREAM, 0, buffer);
+	CALL32(socketcall, 102, "call:i args:p", 77, buffer);
+	CALL32(ipc, 117, "call:u first:i second:U third:U ptr:p fifth:l", 77, -1, 2, 3, buffer, -4);
+	CALL32(getppid, 64, "");
+	CALL32(setresuid16, 164, "ruid:u euid:u suid:u", 65535, 65535, 65535);
+	CALL32(clone, 120, "flags:U stack:U parent_tid:p tls:U child_tid:p", CLONE_THREAD, 1, 2, 3, 4);
+	CALL32(execve, 11, EXEC, LOW("/no/such/program"), list, NULL);
+	CALL32(execveat, 358, "dirfd:F " EXEC " flags:i", dir, LOW("none"), list, list, 0);
+	long pid = act("fork", COMPAT | FORKS, 2, "", LONGS());
+	if (!pid) {
+		CALL(getpid, "");
+		END32(exit_group, 252, "status:i", 0);
+	}
+	reap(pid);
+	in_child(ended_in_32_bits);
+	in_child(executed_in_32_bits);
+	CALL32(close, 6, "fd:i", ((int *)buffer)[0]);
+}
+
+int main(int argc, char **argv)
+{
+	CALL(getpid, "");
+	if (argc != 2 || argv[1][0] != '/')
+		END(exit_group, "status:i", 0);
+	self = argv[0], scratch = argv[1];
+	CALL(chdir, "path:s", scratch);
+	dir = CALL(open, "pathname:s flags:i mode:u", scratch, O_RDONLY | O_DIRECTORY, 0);
+	keep(dir, scratch);
+	low_next = low = (char *)CALL(mmap, MMAP, NULL, 1 << 16, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	low_next += 64;
+	names();
+	contents();
+	attributes();
+	pipes_and_polls();
+	queues_of_requests();
+	memory();
+	in_child(mounts);
+	in_child(sandbox);
+	kernel();
+	plain();
+	clocks();
+	queues();
+	sockets();
+	signals();
+	in_child(identities);
+	limits();
+	threads();
+	vforked();
+	processes();
+	programs();
+	compat_files();
+	compat_rest();
+	END(exit_group, "status:i", 0);
 }

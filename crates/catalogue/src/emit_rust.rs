@@ -77,7 +77,7 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
                 (None, None) => "Names::None".into(),
             };
             let followed = !event.is_syscall() || emit_c::is_followed(arg);
-            let chunk = followed.then(|| chunks);
+            let chunk = followed.then_some(chunks);
             chunks += usize::from(followed);
             let file = matches!(arg.kind, Some(Kind::FdPath | Kind::Dirfd));
             write!(

@@ -89,16 +89,28 @@ impl Session {
             let load = needed.iter().any(|name| program.name() == *name);
             program.set_autoload(load);
         }
+        let rings = Rings::new(&sizes)?;
         for mut map in open.maps_mut() {
             let entries = match map.name().to_str() {
-                Some("tracee_rings") => sizes.rings,
+                Some("tracee_rings") => {
+                    map.reuse_fd(rings.outer.as_fd()).doing("hand over the map of rings")?;
+                    continue;
+                }
                 Some("tracee_cpus") => cpus as u32,
                 Some("tracee_builders") => (cpus + SPARE_BUILDERS) as u32,
                 _ => continue,
             };
             map.set_max_entries(entries).doing("size a BPF map")?;
         }
-        let object = open.load().doing("load the BPF programs")?;
+        // the kernel waits for a grace period when a ring is put in its place: meanwhile the programs are verified
+        let (object, made) = std::thread::scope(|scope| {
+            let made = scope.spawn(|| rings.make());
+            let object = open.load().doing("load the BPF programs");
+            (object, made.join())
+        });
+        let object = object?;
+        let mut rings =
+            made.map_err(|_| Error::new("make the rings", io::ErrorKind::Other, "the thread panicked"))??;
 
         let map = |name: &str| {
             let map = object.maps().find(|m| m.name() == name);
@@ -115,19 +127,7 @@ impl Session {
         let control = map("tracee_control")?;
         let control_bytes = control.max_entries().into();
         let control = MapHandle::try_from(&control).doing("hold the control ring")?;
-        let mut rings = vec![Ring::new(control, control_bytes)?];
-        let outer = map("tracee_rings")?;
-        for index in 0..sizes.rings {
-            let options = libbpf_sys::bpf_map_create_opts {
-                sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
-                ..Default::default()
-            };
-            let ring = MapHandle::create(MapType::RingBuf, Some("tracee_ring"), 0, 0, sizes.bytes as u32, &options)
-                .doing(format!("make a ring of {} KiB", sizes.bytes >> 10))?;
-            let fd = ring.as_fd().as_raw_fd().to_ne_bytes();
-            outer.update(&index.to_ne_bytes(), &fd, MapFlags::ANY).doing("put a ring in its place")?;
-            rings.push(Ring::new(ring, sizes.bytes)?);
-        }
+        rings.insert(0, Ring::new(control, control_bytes)?);
 
         config.set_fixed(&Fixed {
             self_pid: std::process::id(),
@@ -191,6 +191,51 @@ impl Session {
     /// From now on nothing is; what is in the rings can still be read.
     pub fn end(&self) {
         self.config.set_wanted(self.wanted.iter().map(|_| 0));
+    }
+}
+
+/// The rings of the CPUs, and the map that the programs find them in.
+struct Rings {
+    outer: MapHandle,
+    count: u32,
+    bytes: u64,
+}
+
+fn create(
+    what: MapType,
+    name: &str,
+    sizes: (u32, u32, u32),
+    inner: Option<&MapHandle>,
+) -> libbpf_rs::Result<MapHandle> {
+    let options = libbpf_sys::bpf_map_create_opts {
+        sz: size_of::<libbpf_sys::bpf_map_create_opts>() as libbpf_sys::size_t,
+        inner_map_fd: inner.map_or(0, |map| map.as_fd().as_raw_fd() as u32),
+        ..Default::default()
+    };
+    let (key, value, entries) = sizes;
+    MapHandle::create(what, Some(name), key, value, entries, &options)
+}
+
+impl Rings {
+    fn new(sizes: &budget::Rings) -> Result<Rings> {
+        let like = create(MapType::RingBuf, "tracee_ring", (0, 0, page_size() as u32), None).doing("make a ring")?;
+        let outer = create(MapType::ArrayOfMaps, "tracee_rings", (4, 4, sizes.rings), Some(&like));
+        Ok(Rings { outer: outer.doing("make the map of rings")?, count: sizes.rings, bytes: sizes.bytes })
+    }
+
+    /// Makes the rings and puts them in their places, all at once where the kernel can (5.11).
+    fn make(&self) -> Result<Vec<Ring>> {
+        let doing = format!("make a ring of {} KiB", self.bytes >> 10);
+        let make = |_| create(MapType::RingBuf, "tracee_ring", (0, 0, self.bytes as u32), None);
+        let maps: Vec<MapHandle> = (0..self.count).map(make).collect::<libbpf_rs::Result<_>>().doing(doing)?;
+        let keys: Vec<u8> = (0..self.count).flat_map(u32::to_ne_bytes).collect();
+        let fds: Vec<u8> = maps.iter().flat_map(|map| map.as_fd().as_raw_fd().to_ne_bytes()).collect();
+        if self.outer.update_batch(&keys, &fds, self.count, MapFlags::ANY, MapFlags::ANY).is_err() {
+            for (key, fd) in keys.chunks(4).zip(fds.chunks(4)) {
+                self.outer.update(key, fd, MapFlags::ANY).doing("put a ring in its place")?;
+            }
+        }
+        maps.into_iter().map(|map| Ring::new(map, self.bytes)).collect()
     }
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from tracee.errors import InputError
@@ -49,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
         epilog="Several --scope: all must hold. The same key again: one of its values. The manual: docs/.",
         allow_abbrev=False,
         add_help=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # with a width of its own it need not import what finds out the terminal's
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=110),
     )
     flags.add_argument(
         "-e",
