@@ -77,7 +77,6 @@ struct cpu_counters {
 	u64 sent;
 	u64 lost;         /* of all events */
 	u64 control_lost; /* records of the control ring */
-	u64 out_of_scope;
 	struct loss losses[MAX_EVENTS];
 };
 

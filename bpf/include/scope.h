@@ -249,8 +249,9 @@ __noinline u64 scope_of_current(void)
 	if (state->generation != config.generation || state->exec_id != task->self_exec_id ||
 	    state->exe_file != exe_file || state->uid != uid || state->mount_ns != mount_ns || kept[0] != comm[0] ||
 	    kept[1] != comm[1]) {
-		if (state->generation != config.generation)
-			state->followed = state->generation ? 0 : state->followed;
+		/* other policies: whom to follow is found out anew; in a new task it is what its parent handed on */
+		if (state->generation && state->generation != config.generation)
+			state->followed = 0;
 		state->generation = config.generation;
 		state->exec_id = task->self_exec_id;
 		state->exe_file = exe_file;

@@ -9,7 +9,8 @@
  *   F a descriptor with the path of its file, s string, v list of strings, b bytes (length: the next argument)
  *   t timespec, T two of them, a socket address (length: the next argument)
  * and, written by the kernel:
- *   S string, B bytes (length: the return value), o timespec on success, r timespec on failure, A socket address, f pair
+ *   S string, B bytes (length: the return value), A socket address, o timespec on success, r timespec on failure,
+ *   f pair of descriptors
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -65,9 +66,9 @@ struct call {
 };
 
 static int me;
-static const char *paths[64];	   /* by descriptor, where known */
-static long interrupted;	   /* what the kernel calls an interruption that the program sees as EINTR */
-static char *low, *low_next;	   /* memory that a 32-bit call can name */
+static const char *paths[64]; /* by descriptor, where known */
+static long interrupted;      /* what the kernel calls an interruption that the program sees as EINTR */
+static char *low, *low_next;  /* memory that a 32-bit call can name */
 
 /* errno would hide what the kernel returned, and libc would call something else. */
 static inline __attribute__((always_inline)) long native(long number, const long *args)
@@ -163,7 +164,7 @@ static void put_time(char **to, const void *time, bool narrow)
 	if (nanoseconds == UTIME_NOW || nanoseconds == UTIME_OMIT)
 		put(to, nanoseconds == UTIME_NOW ? "\"UTIME_NOW\"" : "\"UTIME_OMIT\"");
 	else
-		put(to, "%ld.%09ld", seconds, nanoseconds);
+		put(to, "%ld.%09ld", seconds + nanoseconds / 1000000000, nanoseconds % 1000000000);
 }
 
 static void put_address(char **to, const void *address, socklen_t length)
@@ -270,8 +271,8 @@ static void put_args(char **to, const struct call *call, enum pass pass)
 static void tell(const struct call *call, char *args, char *end)
 {
 	char head[160], *to = head;
-	put(&to, "{\"event\":\"%s\",\"pid\":%d,%s\"ret\":%ld", call->event, me, call->how & COMPAT ? "\"compat\":true," : "",
-	    call->ret);
+	put(&to, "{\"event\":\"%s\",\"pid\":%d,%s\"ret\":%ld", call->event, me,
+	    call->how & COMPAT ? "\"compat\":true," : "", call->ret);
 	args -= to - head;
 	memcpy(args, head, to - head);
 	while (args < end) {
@@ -294,13 +295,10 @@ static long act(const char *event, enum how how, long number, const char *spec, 
 		put(&end, "}}\n");
 		tell(&call, start, end);
 	}
-	if (how & IN_MEMORY) {
-		uint32_t *memory = (uint32_t *)low;
-		for (int i = 0; i < 6; i++)
-			memory[i] = args[i];
-		args = (long[6]){(long)low};
-	}
-	long ret = how & COMPAT ? compat(number, args) : native(number, args);
+	const long in_memory[6] = {(long)low};
+	for (int i = 0; how & IN_MEMORY && i < 6; i++)
+		((uint32_t *)low)[i] = args[i];
+	long ret = how & COMPAT ? compat(number, how & IN_MEMORY ? in_memory : args) : native(number, args);
 	if (how & LAST) /* an exec that was to succeed */
 		native(SYS_exit_group, (long[6]){3});
 	if (ret == 0 && how & FORKS)
@@ -416,7 +414,8 @@ static void names(void)
 	CALL(mknod, "pathname:s mode:u dev:u", in("pipe"), S_IFIFO | 0600, 0);
 	CALL(mknodat, "dirfd:F pathname:s mode:u dev:u", dir, "null", S_IFCHR | 0600, 0x103);
 	CALL(link, "oldpath:s newpath:s", strange, in("second"));
-	CALL(linkat, "olddirfd:F oldpath:s newdirfd:F newpath:s flags:i", dir, "second", dir, "third", AT_SYMLINK_FOLLOW);
+	CALL(linkat, "olddirfd:F oldpath:s newdirfd:F newpath:s flags:i", dir, "second", dir, "third",
+	     AT_SYMLINK_FOLLOW);
 	CALL(symlink, "target:s linkpath:s", "not \xf0\x9f\x90\x9d here", in("link"));
 	CALL(symlinkat, "target:s newdirfd:F linkpath:s", "", dir, "empty");
 	CALL(readlink, "pathname:s buf:B bufsiz:i", in("link"), far, 4096);
@@ -590,7 +589,8 @@ static void pipes_and_polls(void)
 	CALL(epoll_ctl, "epfd:i op:i fd:i event:p", epoll, EPOLL_CTL_ADD, more[0], &event);
 	CALL(epoll_wait, "epfd:i events:p maxevents:i timeout:i", epoll, &event, 1, -1);
 	CALL(epoll_pwait, "epfd:i events:p maxevents:i timeout:i sigmask:p sigsetsize:U", epoll, &event, 0, 0, NULL, 8);
-	CALL(epoll_pwait2, "fd:i events:p maxevents:i timeout:t sigset:p sigsetsize:U", epoll, &event, 1, &five, NULL, 8);
+	CALL(epoll_pwait2, "fd:i events:p maxevents:i timeout:t sigset:p sigsetsize:U", epoll, &event, 1, &five, NULL,
+	     8);
 	keep(epoll, "anon_inode:[eventpoll]");
 	CALL(ioctl, "fd:F request:u arg:U", epoll, 0x541b, 0);
 	long watch = CALL(inotify_init1, "flags:i", IN_CLOEXEC);
@@ -606,6 +606,7 @@ static void pipes_and_polls(void)
 	memset(paths + dir + 1, 0, (63 - dir) * sizeof(*paths));
 }
 
+/* In a child: what is left of a ring interrupts and restarts its owner's calls a little later. */
 static void queues_of_requests(void)
 {
 	aio_context_t context = 0;
@@ -629,7 +630,8 @@ static void memory(void)
 	unsigned char vector[4];
 	int mode, status = 0;
 	unsigned long mask = 0;
-	long fd = keep(CALL(memfd_create, "name:s flags:u", "m\xfc", 0), NULL);
+	long fd = keep(CALL(memfd_create, "name:s flags:u", "m\xfc", 0), "memfd:m\xfc");
+	CALL(ftruncate, "fd:F length:l", fd, 1);
 	long at = CALL(mmap, MMAP, NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct iovec local = {vector, 4}, remote = {(void *)at, 4};
 	void *page = (void *)at;
@@ -659,7 +661,8 @@ static void memory(void)
 	CALL(membarrier, "cmd:i flags:u cpu_id:i", 0, 0, 5);
 	NUMBER(map_shadow_stack, 453, "addr:U size:U flags:u", 0, 4096, 77);
 	NUMBER(mseal, 462, "addr:U len:U flags:U", at, 0, 0);
-	at = CALL(mremap, "old_address:U old_size:U new_size:U flags:U new_address:U", at, 16384, 8192, MREMAP_MAYMOVE, 0);
+	at = CALL(mremap, "old_address:U old_size:U new_size:U flags:U new_address:U", at, 16384, 8192, MREMAP_MAYMOVE,
+		  0);
 	CALL(munmap, "addr:U length:U", at, 8192);
 	CALL(munmap, "addr:U length:U", 1, 8192);
 	CALL(brk, "addr:U", 0);
@@ -760,24 +763,40 @@ static void kernel(void)
 	NUMBER(listns, 470, "req:p ns_ids:p nr_ns_ids:U flags:u", NULL, NULL, 0, 0);
 }
 
-/* Calls without arguments, many of them never made real; what fits no number must not be taken for a return from a
- * signal, and a number of the x32 interface is the same call by another number. */
+/*
+ * Calls without arguments, many of them never made real. A number of the x32 interface is the same call by another
+ * number; -1 is no call, and must not be taken for a return from a signal.
+ */
 static void plain(void)
 {
 	static const struct {
 		const char *event;
 		long number;
-	} calls[] = {
-		{"getppid", SYS_getppid}, {"getuid", SYS_getuid}, {"geteuid", SYS_geteuid}, {"getgid", SYS_getgid},
-		{"getegid", SYS_getegid}, {"getpgrp", SYS_getpgrp}, {"gettid", SYS_gettid},
-		{"sched_yield", SYS_sched_yield}, {"munlockall", SYS_munlockall}, {"getpmsg", SYS_getpmsg},
-		{"putpmsg", SYS_putpmsg}, {"afs", SYS_afs_syscall}, {"tuxcall", SYS_tuxcall},
-		{"security", SYS_security}, {"vserver", SYS_vserver}, {"nfsservctl", SYS_nfsservctl},
-		{"create_module", SYS_create_module}, {"get_kernel_syms", SYS_get_kernel_syms},
-		{"query_module", SYS_query_module}, {"epoll_ctl_old", SYS_epoll_ctl_old},
-		{"epoll_wait_old", SYS_epoll_wait_old}, {"restart_syscall", SYS_restart_syscall}, {"uprobe", 336},
-		{"rseq_slice_yield", 471}, {"getppid", SYS_getppid | 0x40000000},
-	};
+	} calls[] = {{"getppid", SYS_getppid},
+		     {"getuid", SYS_getuid},
+		     {"geteuid", SYS_geteuid},
+		     {"getgid", SYS_getgid},
+		     {"getegid", SYS_getegid},
+		     {"getpgrp", SYS_getpgrp},
+		     {"gettid", SYS_gettid},
+		     {"sched_yield", SYS_sched_yield},
+		     {"munlockall", SYS_munlockall},
+		     {"getpmsg", SYS_getpmsg},
+		     {"putpmsg", SYS_putpmsg},
+		     {"afs", SYS_afs_syscall},
+		     {"tuxcall", SYS_tuxcall},
+		     {"security", SYS_security},
+		     {"vserver", SYS_vserver},
+		     {"nfsservctl", SYS_nfsservctl},
+		     {"create_module", SYS_create_module},
+		     {"get_kernel_syms", SYS_get_kernel_syms},
+		     {"query_module", SYS_query_module},
+		     {"epoll_ctl_old", SYS_epoll_ctl_old},
+		     {"epoll_wait_old", SYS_epoll_wait_old},
+		     {"restart_syscall", SYS_restart_syscall},
+		     {"uprobe", 336},
+		     {"rseq_slice_yield", 471},
+		     {"getppid", SYS_getppid | 0x40000000}};
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
 		act(calls[i].event, 0, calls[i].number, "", LONGS());
 	shut(CALL(inotify_init, ""));
@@ -855,8 +874,10 @@ static void queues(void)
 	CALL(mq_getsetattr, "mqdes:i newattr:p oldattr:p", queue, NULL, text);
 	CALL(mq_timedsend, MQ " msg_prio:u abs_timeout:t", queue, "a\0b\xff\"c", 5, 9, &five);
 	char received[8192];
-	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, &word, NULL);
-	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, NULL, &tiny);
+	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, &word,
+	     NULL);
+	CALL(mq_timedreceive, "mqdes:i msg_ptr:B msg_len:U msg_prio:p abs_timeout:t", queue, received, 8192, NULL,
+	     &tiny);
 	CALL(mq_notify, "mqdes:i sevp:p", queue, NULL);
 	CALL(mq_unlink, "name:s", "deeds");
 	CALL(mq_unlink, "name:s", "/wrong");
@@ -1163,7 +1184,7 @@ static void executed(void)
 
 static void executed_with_much(void)
 {
-	END(execve, EXEC, self, many, NULL);
+	END(execve, EXEC, self, many, variables + 3);
 }
 
 static void executed_at(void)
@@ -1215,7 +1236,7 @@ static void *lower(const void *data, size_t size)
 static void executed_in_32_bits(void)
 {
 	uint32_t argv[] = {(long)LOW("deeds"), (long)LOW("32"), (long)LOW(""), 0};
-	END32(execve, 11, EXEC, lower(self, strlen(self) + 1), LOW(argv), NULL);
+	END32(execve, 11, EXEC, lower(self, strlen(self) + 1), LOW(argv), LOW(argv));
 }
 
 static void ended_in_32_bits(void)
@@ -1326,7 +1347,7 @@ int main(int argc, char **argv)
 	contents();
 	attributes();
 	pipes_and_polls();
-	queues_of_requests();
+	in_child(queues_of_requests);
 	memory();
 	in_child(mounts);
 	in_child(sandbox);

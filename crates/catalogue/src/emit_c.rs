@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{Arg, Catalogue, Event, Kind, When};
 
 /// What the kernel side reads for an argument, beyond the register; bpf/syscalls.bpf.c acts on it.
-const FOLLOW: [&str; 15] = [
+const FOLLOW: [&str; 14] = [
     "NONE",
     "STRING",
     "STRING_OUT",
@@ -20,7 +20,6 @@ const FOLLOW: [&str; 15] = [
     "TIMESPEC_PAIR",
     "FD_PAIR",
     "FD",
-    "END",
 ];
 
 fn follow(arg: &Arg) -> &'static str {

@@ -1,8 +1,10 @@
 //! The kernel side, as user space holds it: the BPF object loaded and attached, its memory mapped, its rings read.
 
+mod buffers;
 mod error;
 mod limits;
 mod mapping;
+mod messages;
 mod programs;
 mod ring;
 mod run;

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use libbpf_rs::PrintLevel;
 use tracee_core::merge;
 use tracee_core::pipeline::{Counters, Pipeline};
 use tracee_core::time::{since_boot, Clock};
@@ -134,28 +133,5 @@ impl Waiter {
             return Err(error).doing("wait for the rings");
         }
         Ok(())
-    }
-}
-
-/// What libbpf has to say goes here, not to stderr.
-pub(crate) struct Messages;
-
-static MESSAGES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-pub(crate) fn capture_libbpf_messages() -> Messages {
-    fn keep(_: PrintLevel, message: String) {
-        let mut messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
-        if messages.len() < 64 {
-            messages.push(message.trim_end().to_owned());
-        }
-    }
-    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    libbpf_rs::set_print(Some((PrintLevel::Warn, keep)));
-    Messages
-}
-
-impl Messages {
-    pub fn first(&self) -> Option<String> {
-        MESSAGES.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
     }
 }

@@ -1,18 +1,19 @@
 //! Loading, attaching, and what is held while tracing.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
-use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, MapType, Object, ObjectBuilder};
+use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
 use tracee_core::budget;
 use tracee_core::plan::Compiled;
-use tracee_core::scope::{Verdict, TEXT_MAX};
+use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
 
+use crate::buffers::Buffers;
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
 use crate::ring::Ring;
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
-use crate::{limits, programs};
+use crate::{limits, messages, programs};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
 
@@ -58,9 +59,9 @@ impl Session {
     /// # Errors
     /// The kernel refuses; the message says which step, and what libbpf said of it.
     pub fn new(plan: &Compiled, options: &Options) -> Result<Session> {
-        let messages = crate::run::capture_libbpf_messages();
+        messages::begin();
         let result = Session::load(plan, options);
-        result.map_err(|e| match messages.first() {
+        result.map_err(|e| match messages::first() {
             Some(first) if !e.is_permission() => Error::new(e.to_string(), io::ErrorKind::Other, first),
             _ => e,
         })
@@ -79,56 +80,27 @@ impl Session {
             ));
         }
 
-        let mut open = ObjectBuilder::default()
-            .name("tracee")
-            .doing("name the BPF object")?
-            .open_memory(OBJECT)
-            .doing("read the BPF object")?;
-        let needed = programs::needed(plan);
-        for mut program in open.progs_mut() {
-            let load = needed.iter().any(|name| program.name() == *name);
-            program.set_autoload(load);
-        }
-        let rings = Rings::new(&sizes)?;
-        for mut map in open.maps_mut() {
-            let entries = match map.name().to_str() {
-                Some("tracee_rings") => {
-                    map.reuse_fd(rings.outer.as_fd()).doing("hand over the map of rings")?;
-                    continue;
-                }
-                Some("tracee_cpus") => cpus as u32,
-                Some("tracee_builders") => (cpus + SPARE_BUILDERS) as u32,
-                _ => continue,
-            };
-            map.set_max_entries(entries).doing("size a BPF map")?;
-        }
+        let buffers = Buffers::new(&sizes)?;
+        let object = open(plan, cpus, &buffers)?;
         // the kernel waits for a grace period when a ring is put in its place: meanwhile the programs are verified
         let (object, made) = std::thread::scope(|scope| {
-            let made = scope.spawn(|| rings.make());
-            let object = open.load().doing("load the BPF programs");
+            let made = scope.spawn(|| buffers.make_rings());
+            let object = object.load().doing("load the BPF programs");
             (object, made.join())
         });
         let object = object?;
         let mut rings =
             made.map_err(|_| Error::new("make the rings", io::ErrorKind::Other, "the thread panicked"))??;
+        let control = find(&object, "tracee_control")?;
+        let handle = MapHandle::try_from(&control).doing("hold the control ring")?;
+        rings.insert(0, Ring::new(handle, control.max_entries().into())?);
 
-        let map = |name: &str| {
-            let map = object.maps().find(|m| m.name() == name);
-            map.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
-        };
-        let bss = object.maps().find(|m| m.name().to_string_lossy().ends_with(".bss"));
-        let bss = bss.ok_or_else(|| Error::new("find .bss", io::ErrorKind::NotFound, "not in the object"))?;
-        let counters_map = map("tracee_cpus")?;
+        let bss = find(&object, ".bss")?;
+        let counters = find(&object, "tracee_cpus")?;
         check_size("struct config", size_of::<ConfigBytes>(), bss.value_size())?;
-        check_size("struct cpu_counters", size_of::<CpuBytes>(), counters_map.value_size())?;
+        check_size("struct cpu_counters", size_of::<CpuBytes>(), counters.value_size())?;
         let config = Config::new(bss.as_fd())?;
-        let counters = Counters::new(counters_map.as_fd(), cpus)?;
-
-        let control = map("tracee_control")?;
-        let control_bytes = control.max_entries().into();
-        let control = MapHandle::try_from(&control).doing("hold the control ring")?;
-        rings.insert(0, Ring::new(control, control_bytes)?);
-
+        let counters = Counters::new(counters.as_fd(), cpus)?;
         config.set_fixed(&Fixed {
             self_pid: std::process::id(),
             sampling: (options.sampling_percent / 100.0 * f64::from(u32::MAX)) as u32,
@@ -136,48 +108,18 @@ impl Session {
             exec_env: options.exec_env,
             rings: sizes.rings,
         });
-        for ((key, value), verdict) in &plan.scope.number_verdicts {
-            let mut probe = [0; 16];
-            probe[..4].copy_from_slice(&key.to_ne_bytes());
-            probe[8..].copy_from_slice(&value.to_ne_bytes());
-            put(&map("tracee_numbers")?, &probe, verdict)?;
-        }
-        for ((key, text), verdict) in &plan.scope.exact {
-            let mut probe = [0; 4 + TEXT_MAX];
-            probe[..4].copy_from_slice(&key.to_ne_bytes());
-            probe[4..4 + text.len()].copy_from_slice(text);
-            put(&map("tracee_texts")?, &probe, verdict)?;
-        }
-        for (name, entries) in [("tracee_prefix", &plan.scope.prefixes), ("tracee_suffix", &plan.scope.suffixes)] {
-            for ((key, text), verdict) in entries {
-                let mut probe = [0; 8 + TEXT_MAX];
-                let bits = (4 + text.len() as u32) * 8;
-                probe[..4].copy_from_slice(&bits.to_ne_bytes());
-                probe[4..8].copy_from_slice(&key.to_ne_bytes());
-                probe[8..8 + text.len()].copy_from_slice(text);
-                put(&map(name)?, &probe, verdict)?;
-            }
-        }
+        fill_scopes(&object, &plan.scope)?;
         config.set_scope(&plan.scope);
 
         let statistics = options.statistics.then(enable_statistics).transpose()?;
-        let mut links = Vec::new();
-        for program in object.progs_mut() {
-            if program.autoload() {
-                let name = program.name().to_string_lossy().into_owned();
-                links.push(program.attach().doing(format!("attach {name}"))?);
-            }
-        }
-        let wanted = plan.wanted.clone();
-        let policies = plan.scope.policies;
         Ok(Session {
             config,
             counters,
             rings,
-            policies,
-            wanted,
+            policies: plan.scope.policies,
+            wanted: plan.wanted.clone(),
             notes,
-            _links: links,
+            _links: attach(&object)?,
             _object: object,
             _statistics: statistics,
         })
@@ -239,9 +181,74 @@ impl Rings {
     }
 }
 
-fn put(map: &impl MapCore, key: &[u8], verdict: &Verdict) -> Result<()> {
-    let value = [verdict.yes.to_ne_bytes(), verdict.no.to_ne_bytes()].concat();
-    map.update(key, &value, MapFlags::ANY).doing("fill in the scopes")
+/// The object with only what the plan needs, its maps sized for this machine.
+fn open(plan: &Compiled, cpus: usize, buffers: &Buffers) -> Result<OpenObject> {
+    let mut builder = ObjectBuilder::default();
+    let builder = builder.name("tracee").doing("name the BPF object")?;
+    let mut object = builder.open_memory(OBJECT).doing("read the BPF object")?;
+    let needed = programs::needed(plan);
+    for mut program in object.progs_mut() {
+        let load = needed.iter().any(|name| program.name() == *name);
+        program.set_autoload(load);
+    }
+    for mut map in object.maps_mut() {
+        let entries = match map.name().to_str() {
+            Some("tracee_rings") => {
+                map.reuse_fd(buffers.map()).doing("hand over the map of rings")?;
+                continue;
+            }
+            Some("tracee_cpus") => cpus as u32,
+            Some("tracee_builders") => (cpus + SPARE_BUILDERS) as u32,
+            _ => continue,
+        };
+        map.set_max_entries(entries).doing("size a BPF map")?;
+    }
+    Ok(object)
+}
+
+/// The map whose name ends so; libbpf puts the object's name before those of sections.
+fn find<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
+    let found = object.maps().find(|map| map.name().to_string_lossy().ends_with(name));
+    found.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
+}
+
+fn attach(object: &Object) -> Result<Vec<Link>> {
+    let programs = object.progs_mut().filter(|program| program.autoload());
+    programs.map(|program| program.attach().doing(format!("attach {}", program.name().to_string_lossy()))).collect()
+}
+
+/// Puts the values that scopes name into the maps that the programs look them up in.
+fn fill_scopes(object: &Object, scope: &Scope) -> Result<()> {
+    let put = |map: &Map, key: &[u8], verdict: &Verdict| {
+        let value = [verdict.yes.to_ne_bytes(), verdict.no.to_ne_bytes()].concat();
+        map.update(key, &value, MapFlags::ANY).doing("fill in the scopes")
+    };
+    let numbers = find(object, "tracee_numbers")?;
+    for ((key, value), verdict) in &scope.number_verdicts {
+        let mut probe = [0; 16];
+        probe[..4].copy_from_slice(&key.to_ne_bytes());
+        probe[8..].copy_from_slice(&value.to_ne_bytes());
+        put(&numbers, &probe, verdict)?;
+    }
+    let texts = find(object, "tracee_texts")?;
+    for ((key, text), verdict) in &scope.exact {
+        let mut probe = [0; 4 + TEXT_MAX];
+        probe[..4].copy_from_slice(&key.to_ne_bytes());
+        probe[4..4 + text.len()].copy_from_slice(text);
+        put(&texts, &probe, verdict)?;
+    }
+    for (name, entries) in [("tracee_prefix", &scope.prefixes), ("tracee_suffix", &scope.suffixes)] {
+        let trie = find(object, name)?;
+        for ((key, text), verdict) in entries {
+            let mut probe = [0; 8 + TEXT_MAX];
+            let bits = (4 + text.len() as u32) * 8;
+            probe[..4].copy_from_slice(&bits.to_ne_bytes());
+            probe[4..8].copy_from_slice(&key.to_ne_bytes());
+            probe[8..8 + text.len()].copy_from_slice(text);
+            put(&trie, &probe, verdict)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_size(what: &str, ours: usize, theirs: u32) -> Result<()> {

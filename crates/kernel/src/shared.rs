@@ -146,7 +146,6 @@ pub struct CpuBytes {
     sent: u64,
     lost: u64,
     control_lost: u64,
-    out_of_scope: u64,
     losses: [LossBytes; MAX_EVENTS],
 }
 
