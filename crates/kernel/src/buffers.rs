@@ -58,8 +58,3 @@ impl Buffers {
         maps.into_iter().map(|map| Ring::new(map, self.bytes)).collect()
     }
 }
-
-fn put(map: &impl MapCore, key: &[u8], verdict: &Verdict) -> Result<()> {
-    let value = [verdict.yes.to_ne_bytes(), verdict.no.to_ne_bytes()].concat();
-    map.update(key, &value, MapFlags::ANY).doing("fill in the scopes")
-}
