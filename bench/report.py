@@ -69,7 +69,7 @@ def _ratio(theirs: float, ours: float) -> str:
     return f"{theirs / ours:.1f}" if ours > 0 else "-"
 
 
-def _loss(samples: list[Cost]) -> str:
+def _loss(samples: Sequence[Cost | Rate]) -> str:
     """Of all runs together; beside it what the tool says, where that differs."""
     lost, calls = sum(sample.lost or 0 for sample in samples), sum(sample.calls for sample in samples)
     text = f"{lost:,} of {calls:,}"
@@ -80,22 +80,16 @@ def _loss(samples: list[Cost]) -> str:
 def rates(trials: list[Rate]) -> str:
     """Of tracee: the highest rate without loss, and the loop without a limit."""
     held = [trial for trial in trials if trial.asked and not trial.lost]
-    best = max(held, key=lambda trial: trial.reached, default=None)
-    lines = []
-    if best is None:
-        lines.append("tracee: no rate without loss found")
+    failed = [trial for trial in trials if trial.asked and trial.lost]
+    loops = [trial for trial in trials if not trial.asked]
+    pace = statistics.median(trial.reached for trial in loops)
+    if held:
+        best = max(trial.reached for trial in held)
+        limit = f"; in the trials above: lost {_loss(failed)}" if failed else "; the traced program calls no faster"
+        first = f"highest rate without loss {best:,.0f} events/s{limit}"
     else:
-        found = any(trial.asked and trial.lost for trial in trials)
-        limit = "" if found else "; the traced program calls no faster"
-        lines.append(f"tracee: highest rate without loss {best.reached:,.0f} events/s{limit}")
-    loops = [trial for trial in trials if trial.asked is None]
-    if loops:
-        lost, calls = sum(trial.lost for trial in loops), sum(trial.calls for trial in loops)
-        pace = statistics.median(trial.reached for trial in loops)
-        lines.append(
-            f"tracee: getppid without a limit {pace:,.0f} events/s, lost {lost:,} of {calls:,} ({lost / calls:.1%})"
-        )
-    return "\n".join(lines)
+        first = "no rate without loss found"
+    return f"tracee: {first}\ntracee: getppid without a limit {pace:,.0f} events/s; lost {_loss(loops)}"
 
 
 def startup(seconds: list[float]) -> str:

@@ -97,47 +97,88 @@ int BPF_PROG(tracee_inherit, struct task_struct *parent, struct task_struct *chi
 
 /* ---- exec ---- */
 
+struct arg_count {
+	u64 next;
+	u32 width;
+	u32 count;
+};
+
+static long count_step(u64 index, struct arg_count *args)
+{
+	u64 address = 0;
+	long failed = args->width == 4 ? bpf_probe_read_user(&address, 4, (void *)args->next)
+				       : bpf_probe_read_user(&address, 8, (void *)args->next);
+	if (failed || !address)
+		return 1;
+	args->next += args->width;
+	args->count++;
+	return 0;
+}
+
+/* A script's exec: the kernel puts the interpreter's arguments in the place of the first one, which is kept here. */
+static __noinline int note_script(struct task_state *state, u64 argv, u32 compat)
+{
+	struct arg_count args = {.next = argv, .width = compat ? 4 : 8};
+	u64 first = 0;
+	repeat(LIST_MAX, count_step, &args);
+	state->script_args = args.count;
+	if (compat)
+		bpf_probe_read_user(&first, 4, (void *)argv);
+	else
+		bpf_probe_read_user(&first, 8, (void *)argv);
+	bpf_probe_read_user_str(state->script_name, SCRIPT_NAME, (void *)first);
+	return 0;
+}
+
 /*
  * What the caller asked for is gone when the exec has succeeded: the registers are new, and the number always reads
  * execve. So it is noted before: at sched_prepare_exec where there is one (6.9), else at the call's entry, which costs
  * every system call of the host a little. prev_comm is noted there too.
  */
-static __always_inline void note_exec(struct task_struct *task, struct pt_regs *regs)
+static __always_inline void note_exec(struct pt_regs *regs, bool is_script)
 {
 	if (!(config.wanted[EVENT_execve] | config.wanted[EVENT_execveat] | config.wanted[EVENT_sched_process_exec]))
 		return;
+	struct task_struct *task = current_task();
 	bool compat = is_compat(task);
-	s32 number = syscall_number(regs);
 	u64 args[6];
 	struct task_state *state = current_state();
 	if (!state)
 		return;
 	state->exec_event = 0;
+	state->script_args = 0;
 	__builtin_memcpy(state->exec_comm, task->comm, TASK_COMM_LEN);
-	const struct syscall *call = syscall_by_number(number, compat);
+	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (!call || !(call->flags & SYSCALL_EXEC))
 		return;
 	syscall_arguments(regs, compat, args);
+	bool at = call->event == EVENT_execveat;
 	state->exec_event = call->event;
+	state->exec_compat = compat;
 	state->exec_dirfd = args[0];
 	state->exec_flags = args[4];
+	if (is_script)
+		note_script(state, at ? args[2] : args[1], compat);
+}
+
+static __always_inline bool is_script(struct linux_binprm *bprm)
+{
+	return BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename);
 }
 
 SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(tracee_prepare, struct task_struct *task, struct linux_binprm *bprm)
 {
-	note_exec(current_task(), current_registers());
+	note_exec(current_registers(), is_script(bprm));
 	return 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(tracee_enter, struct pt_regs *regs, long number)
 {
-	struct task_struct *task = current_task();
-	bool compat = is_compat(task);
-	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
+	const struct syscall *call = syscall_by_number(syscall_number(regs), is_compat(current_task()));
 	if (call && call->flags & SYSCALL_EXEC)
-		note_exec(task, regs);
+		note_exec(regs, true); /* it may be one: that is not known yet */
 	return 0;
 }
 
@@ -164,6 +205,18 @@ static __always_inline void append_area(u32 slot, unsigned long start, unsigned 
 	append_bytes(slot, start, end - start, LIST_MAX);
 }
 
+/* Text that we kept, in `size` bytes of our own. */
+static __always_inline int append_kept(u32 slot, const char *text, u32 size)
+{
+	struct builder *builder = builder_at(slot);
+	u32 start = builder ? chunk_open(builder) : 0;
+	if (!start || start > DATA_MAX)
+		return 0;
+	long n = bpf_probe_read_kernel_str(&builder->data[start], size, text);
+	chunk_close(builder, start, n > 0 ? n - 1 : 0, n == size ? CHUNK_CUT : 0);
+	return 0;
+}
+
 /* execve or execveat that succeeded, told as the system call it was. */
 static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 {
@@ -177,8 +230,9 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
 	if (!builder)
 		return 0;
-	bool at = event == EVENT_execveat;
-	if (at) {
+	if (state->exec_compat)
+		builder->record.flags = RECORD_COMPAT;
+	if (event == EVENT_execveat) {
 		builder->record.args[0] = (s64)state->exec_dirfd;
 		builder->record.args[4] = state->exec_flags;
 		append_fd_path(slot, state->exec_dirfd);
@@ -187,6 +241,10 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 	append_string(slot, asked_path(bprm, event), 1);
 	append_area(slot, mm->arg_start, mm->arg_end);
 	append_area(slot, mm->env_start, mm->env_end);
+	if (state->script_args && is_script(bprm)) {
+		append_number(slot, state->script_args - 1);
+		append_kept(slot, state->script_name, SCRIPT_NAME);
+	}
 	return builder_send(slot, 0);
 }
 
@@ -241,20 +299,6 @@ static __noinline struct file *elf_interpreter(struct file *program)
 	return file && BPF_CORE_READ(file, f_inode) != BPF_CORE_READ(program, f_inode) ? file : NULL;
 }
 
-/* A task's name, kept by us. */
-static __noinline int append_name(u32 slot, const char *comm)
-{
-	struct builder *builder = builder_at(slot);
-	u32 start = builder ? chunk_open(builder) : 0;
-	if (!start || start > DATA_MAX || !comm)
-		return append_bytes(slot, 0, 0, 0);
-	u32 length = 0;
-	for (; length < TASK_COMM_LEN && comm[length]; length++)
-		builder->data[start + length] = comm[length];
-	chunk_close(builder, start, length, 0);
-	return 0;
-}
-
 static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
 {
 	struct task_struct *task = current_task();
@@ -275,7 +319,10 @@ static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
 	append_number(slot, input ? BPF_CORE_READ(input, f_inode, i_mode) & S_IFMT : 0);
 	append_file_path(slot, input);
 	append_number(slot, task->real_parent->flags & PF_KTHREAD ? 1 : 0);
-	append_name(slot, state ? state->exec_comm : NULL);
+	if (state)
+		append_kept(slot, state->exec_comm, TASK_COMM_LEN);
+	else
+		append_bytes(slot, 0, 0, 0);
 	if (config.exec_env)
 		append_area(slot, mm->env_start, mm->env_end);
 	else

@@ -10,6 +10,7 @@
 #include "catalogue.h" /* generated: crates/catalogue/src/emit_c.rs */
 
 #define SOCKADDR_MAX 128
+#define SYSCALL_ARRANGED (SYSCALL_IN_MEMORY | SYSCALL_PAIRS | SYSCALL_SWAPPED)
 
 /* barrier_var: the verifier must see the address made from the number that was tested, not from an earlier copy. */
 static __always_inline const struct syscall *syscall_by_number(s32 number, bool compat)
@@ -29,8 +30,8 @@ static __always_inline const struct syscall *syscall_by_number(s32 number, bool 
 	return &native_syscalls[index];
 }
 
-/* 32-bit calls pass a 64-bit number as two, or all their arguments in memory. */
-static __noinline int widen_arguments(const struct syscall *call, u64 *args)
+/* 32-bit calls pass a 64-bit number as two, or all their arguments in memory; some ABIs swap two. */
+static __noinline int arrange_arguments(const struct syscall *call, u64 *args)
 {
 	if (call->flags & SYSCALL_IN_MEMORY) {
 		u32 values[6] = {};
@@ -46,6 +47,11 @@ static __noinline int widen_arguments(const struct syscall *call, u64 *args)
 		for (u32 j = i + 1; j < 5; j++)
 			args[j] = args[j + 1];
 		args[5] = 0;
+	}
+	if (call->flags & SYSCALL_SWAPPED) {
+		u64 last = args[4];
+		args[4] = args[3];
+		args[3] = last;
 	}
 	return 0;
 }
@@ -68,7 +74,8 @@ __noinline int append_argument(u32 slot, u32 kind, u64 value, u64 length, s64 re
 	case FOLLOW_BYTES:
 		return append_bytes(slot, value, length, 4096);
 	case FOLLOW_BYTES_OUT:
-		return append_bytes(slot, ret >= 0 ? value : 0, ret, 4096);
+		/* without room the kernel writes nothing, and only tells how much there would be */
+		return append_bytes(slot, ret >= 0 && length ? value : 0, ret, 4096);
 	case FOLLOW_SOCKADDR:
 		return append_bytes(slot, value, (u32)length, SOCKADDR_MAX);
 	case FOLLOW_SOCKADDR_OUT: {
@@ -104,21 +111,19 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 	}
 	fill_record(&builder->record, call->event, policies);
 	builder->record.ret = ret;
-	if (compat) {
-		u64 args[6];
-		syscall_arguments(regs, true, args);
-		widen_arguments(call, args);
-		__builtin_memcpy(builder->record.args, args, sizeof(args));
+	u64 args[6];
+	syscall_arguments(regs, compat, args);
+	if (call->flags & SYSCALL_ARRANGED)
+		arrange_arguments(call, args);
+	__builtin_memcpy(builder->record.args, args, sizeof(args));
+	if (compat)
 		builder->record.flags = RECORD_COMPAT | (call->flags & SYSCALL_TIME32 ? RECORD_TIME32 : 0);
-	} else {
-		syscall_arguments(regs, false, builder->record.args);
-	}
 	for (u32 i = 0; i < 6; i++) {
 		u32 kind = call->follow[i];
 		if (!kind)
 			continue;
 		u32 length = call->length[i];
-		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : 0,
+		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : ~0ULL,
 				ret);
 	}
 	return builder_send(slot, 0);
@@ -127,7 +132,7 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 static __always_inline int syscall_event(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret,
 					 bool compat)
 {
-	if (call->flags & SYSCALL_FOLLOWED || (compat && call->flags & (SYSCALL_IN_MEMORY | SYSCALL_PAIRS)))
+	if (call->flags & (SYSCALL_FOLLOWED | SYSCALL_ARRANGED))
 		return send_followed(call, regs, policies, ret, compat);
 	void *ring = this_ring();
 	struct record *record = ring ? bpf_ringbuf_reserve(ring, sizeof(*record), 0) : NULL;
@@ -154,7 +159,8 @@ int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
 	const struct syscall *call = syscall_by_number(number, compat);
 	if (!call || call->event >= MAX_EVENTS || !config.wanted[call->event])
 		return 0;
-	if (number == -1 && task->ptrace) /* a tracer called it off */
+	/* no number either: a call that a tracer called off, and a call that has none */
+	if (number == -1 && (task->ptrace || ret == -ENOSYS))
 		return 0;
 	/* a successful exec is told where it happens; a new task only returns from its parent's call */
 	if (ret == 0 && call->flags & (SYSCALL_EXEC | SYSCALL_FORK))

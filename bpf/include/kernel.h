@@ -20,6 +20,7 @@ typedef _Bool bool;
 
 #define TASK_COMM_LEN 16
 #define PF_KTHREAD 0x00200000
+#define ENOSYS 38
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFIFO 0010000

@@ -7,6 +7,8 @@
 
 #include "path.h"
 
+#define SCRIPT_NAME 256 /* of the first argument of a script, what is kept */
+
 struct task_state {
 	/* the answer ... */
 	u64 policies;
@@ -21,9 +23,12 @@ struct task_state {
 	u64 tree_yes, tree_no, tree_generation;
 	/* an exec on its way, see process.bpf.c */
 	u32 exec_event;
+	u32 exec_compat;
 	s32 exec_dirfd;
 	u32 exec_flags;
 	char exec_comm[TASK_COMM_LEN];
+	u32 script_args;               /* of a script's exec: how many arguments were passed, */
+	char script_name[SCRIPT_NAME]; /* and the first of them */
 };
 
 struct {

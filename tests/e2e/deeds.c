@@ -671,7 +671,7 @@ static void memory(void)
 
 /* ---- the system ---- */
 
-/* In a child with namespaces of its own. */
+/* In a child: it takes namespaces of its own. */
 static void mounts(void)
 {
 	char *point = in("mount"), text[512];
@@ -703,7 +703,7 @@ static void mounts(void)
 	CALL(chroot, "path:s", point);
 }
 
-/* In a child that has not our filter otherwise. */
+/* In a child: a filter cannot be taken off again. */
 static void sandbox(void)
 {
 	struct sock_filter code[] = {

@@ -98,8 +98,8 @@ def test_ctrl_c_comes_through() -> None:
     program = (
         "import tracee\n"
         "trace = tracee.trace(events=['getppid'], scope=['comm=nobody-is-called-so'])\n"
-        "print('ready', flush=True)\n"
         "try:\n"
+        "    print('ready', flush=True)\n"
         "    for event in trace: pass\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"

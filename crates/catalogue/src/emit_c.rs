@@ -58,6 +58,9 @@ fn entry(index: usize, event: &Event, abi: &str, number: u32) -> String {
         "exit" | "exit_group" => flags.push("SYSCALL_NO_RETURN"),
         _ => {}
     }
+    if event.last_two_swapped.iter().any(|other| other == abi) {
+        flags.push("SYSCALL_SWAPPED");
+    }
     let mut pairs = 0;
     if abi == "i386" {
         // 403 and later: the variants with 64-bit times
@@ -77,7 +80,14 @@ fn entry(index: usize, event: &Event, abi: &str, number: u32) -> String {
     let lengths: Vec<String> = event
         .args
         .iter()
-        .map(|a| a.length.as_ref().and_then(|l| event.args.iter().position(|b| b.name == *l)).unwrap_or(6).to_string())
+        .map(|a| {
+            a.room
+                .as_ref()
+                .or(a.length.as_ref())
+                .and_then(|l| event.args.iter().position(|b| b.name == *l))
+                .unwrap_or(6)
+                .to_string()
+        })
         .collect();
     format!(
         "\t[{number}] = {{ {index}, {flags}, {pairs}, {{ {} }}, {{ {} }} }}, /* {} */\n",
@@ -118,7 +128,7 @@ pub fn header(catalogue: &Catalogue) -> String {
     }
     out.push_str(
         "};\n\nenum syscall_flags {\n\tSYSCALL_FOLLOWED = 1,\n\tSYSCALL_EXEC = 2,\n\tSYSCALL_FORK = 4,\n\
-         \tSYSCALL_NO_RETURN = 8,\n\tSYSCALL_TIME32 = 16,\n\tSYSCALL_IN_MEMORY = 32,\n\tSYSCALL_PAIRS = 64,\n};\n\n\
+         \tSYSCALL_NO_RETURN = 8,\n\tSYSCALL_TIME32 = 16,\n\tSYSCALL_IN_MEMORY = 32,\n\tSYSCALL_PAIRS = 64,\n\tSYSCALL_SWAPPED = 128,\n};\n\n\
          struct syscall {\n\tu16 event;\n\tu8 flags;\n\tu8 pairs; /* bit n: argument n comes in two registers */\n\
          \tu8 follow[6];\n\tu8 length[6]; /* the argument that tells the size, 6: none */\n};\n\n",
     );

@@ -42,6 +42,9 @@ pub struct Event {
     /// i386: the one register points at all the arguments.
     #[serde(default)]
     pub i386_in_memory: bool,
+    /// ABIs on which the last two of five arguments come in the other order.
+    #[serde(default)]
+    pub last_two_swapped: Vec<String>,
     #[serde(skip)]
     pub category: String,
 }
@@ -71,6 +74,9 @@ pub struct Arg {
     /// The argument that tells how many bytes this one points at; `ret` is the return value.
     #[serde(default)]
     pub length: Option<String>,
+    /// The argument that is 0 where the caller only asks how much there would be.
+    #[serde(default)]
+    pub room: Option<String>,
     /// A `timespec_out` is written on `success`, or when the call was `interrupted`.
     #[serde(default)]
     pub when: Option<When>,

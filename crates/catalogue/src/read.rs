@@ -93,7 +93,9 @@ impl Catalogue {
                     }
                 }
                 let by = arg.family_by.as_ref().map(|by| &by.arg);
-                for other in arg.length.iter().filter(|l| *l != "ret").chain(by).chain(&arg.relative_to) {
+                for other in
+                    arg.length.iter().filter(|l| *l != "ret").chain(by).chain(&arg.relative_to).chain(&arg.room)
+                {
                     if !event.args.iter().any(|a| a.name == *other) {
                         return fail(format!("no argument {other}"));
                     }

@@ -6,6 +6,9 @@ use crate::catalogue::{self, Kind};
 use crate::record::{self, chunk, flags, Chunk, Head};
 use crate::value::{List, SockAddr, Text, Timespec, Value};
 
+/// Chunks that may come after those of the arguments: what [`Event::script`] reads.
+const EXTRA: usize = 2;
+
 /// One event. Borrows the record; arguments are read when asked for.
 pub struct Event<'a> {
     pub head: &'a Head,
@@ -19,7 +22,7 @@ impl<'a> Event<'a> {
         let (head, rest) = record::split(bytes)?;
         let info = catalogue::EVENTS.get(usize::from(head.event))?;
         let chunks =
-            if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len()).collect() };
+            if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len() + EXTRA).collect() };
         Some(Event { head, info, chunks })
     }
 
@@ -40,7 +43,12 @@ impl<'a> Event<'a> {
         match chunk {
             // the record had no room for it
             Some(None) => Value::Null,
-            Some(Some(chunk)) if !arg.file => self.pointed_at(arg.kind, *chunk),
+            Some(Some(chunk)) if !arg.file => match (self.pointed_at(arg.kind, *chunk), self.script()) {
+                (Value::List(list), Some((rest, first))) if arg.name == "argv" => {
+                    Value::List(list.of_script(first, rest))
+                }
+                (value, _) => value,
+            },
             _ => self.scalar(arg.kind, self.head.args.get(index).copied().unwrap_or(0)),
         }
     }
@@ -49,6 +57,13 @@ impl<'a> Event<'a> {
     pub fn file(&self, index: usize) -> Option<Text<'a>> {
         let arg = self.info.args.get(index).filter(|arg| arg.file)?;
         Text::from_chunk(*self.chunks.get(usize::from(arg.chunk?))?)
+    }
+
+    /// Of a script's exec: how many arguments the caller passed after the first, and the first.
+    fn script(&self) -> Option<(u64, &'a [u8])> {
+        let own = self.info.args.iter().filter(|arg| arg.chunk.is_some()).count();
+        let (count, first) = (self.chunks.get(own)?, self.chunks.get(own + 1)?);
+        Some((u64::from_le_bytes(*count.bytes.first_chunk()?), first.bytes))
     }
 
     fn pointed_at(&self, kind: Kind, chunk: Chunk<'a>) -> Value<'a> {

@@ -80,6 +80,8 @@ impl<'a> Text<'a> {
 /// A list of strings: argv, an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct List<'a> {
+    /// Comes before those in `bytes`.
+    first: Option<&'a [u8]>,
     bytes: &'a [u8],
     pub cut: bool,
 }
@@ -87,12 +89,25 @@ pub struct List<'a> {
 impl<'a> List<'a> {
     /// `bytes`: the strings, each with its NUL.
     pub fn new(bytes: &'a [u8], cut: bool) -> List<'a> {
-        List { bytes, cut }
+        List { first: None, bytes, cut }
+    }
+
+    /// The arguments of a script's exec as they were passed. The kernel has put the interpreter and its argument in the
+    /// place of the first: `first` it is again, and of the others the last `rest` are the caller's.
+    #[must_use]
+    pub fn of_script(self, first: &'a [u8], rest: u64) -> List<'a> {
+        let surplus = (self.iter().count() as u64).saturating_sub(rest);
+        let mut bytes = self.bytes;
+        for _ in 0..surplus {
+            let end = bytes.iter().position(|b| *b == 0).map_or(bytes.len(), |end| end + 1);
+            bytes = &bytes[end..];
+        }
+        List { first: Some(first), bytes, ..self }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let mut rest = self.bytes;
-        std::iter::from_fn(move || {
+        self.first.into_iter().chain(std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
             }
@@ -100,7 +115,7 @@ impl<'a> List<'a> {
             let item = &rest[..end.unwrap_or(rest.len())];
             rest = end.map_or(&[], |end| &rest[end + 1..]);
             Some(item)
-        })
+        }))
     }
 }
 

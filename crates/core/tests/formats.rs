@@ -99,6 +99,14 @@ fn lists_keep_empty_strings() {
 }
 
 #[test]
+fn a_script_shows_the_arguments_that_were_passed() {
+    let area: (&[u8], u8) = (b"/bin/sh\0-e\0./script\0one\0\0", 0);
+    let rest = 2_u64.to_le_bytes();
+    let exec = record("execve", 0, &[], &[(b"./script", 0), area, (b"", 0), (&rest, 0), (b"script", 0)]);
+    assert_eq!(*args(&as_json(&exec, false))[1].1, json!(["script", "one", ""]));
+}
+
+#[test]
 fn files_behind_descriptors() {
     let fchmod = record("fchmod", 0, &[7, 0o600], &[(b"/tmp/gone", chunk::DELETED)]);
     assert_eq!(
