@@ -7,6 +7,7 @@ ARGS ?=
 
 # everything that the extension module is made of
 SOURCES := $(shell find bpf catalogue crates -type f) Cargo.toml Cargo.lock pyproject.toml
+C_FILES := $(wildcard bpf/*.c bpf/include/*.h bench/*.c tests/e2e/*.c tests/e2e/deeds/*.c tests/e2e/deeds/*.h)
 
 .PHONY: all run test lint format bench docs prerequisites clean
 all: dist/tracee
@@ -23,14 +24,14 @@ lint: dist/tracee $(VENV)/.tools
 	$(BIN)/mypy
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
-	$(BIN)/clang-format --dry-run --Werror $(wildcard bpf/*.c bpf/include/*.h bench/*.c tests/e2e/*.c)
+	$(BIN)/clang-format --dry-run --Werror $(C_FILES)
 	scripts/check-bpf.sh
 
 format: $(VENV)/.tools
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cargo fmt --all
-	$(BIN)/clang-format -i $(wildcard bpf/*.c bpf/include/*.h bench/*.c tests/e2e/*.c)
+	$(BIN)/clang-format -i $(C_FILES)
 
 bench: dist/tracee
 	scripts/prerequisites.sh bench

@@ -12,6 +12,8 @@
 #define DATA_MAX (2 * LIST_MAX + 2 * 4096)
 #define PATH_MAX 4096
 #define NAME_MAX 255
+#define PATH_END \
+	(PATH_MAX + NAME_MAX + 1) /* where a path ends in builder->path: one more name fits before PATH_MAX bytes */
 
 struct builder {
 	u32 busy;
@@ -19,7 +21,7 @@ struct builder {
 	struct record record;
 	u8 data[DATA_MAX];
 	u8 slack[LIST_MAX]; /* a read may start anywhere in data */
-	u8 path[PATH_MAX + NAME_MAX + 1];
+	u8 path[2 * PATH_MAX];
 	struct text_probe probe;
 };
 

@@ -47,7 +47,7 @@ static long path_step(u64 index, struct path_walk *walk)
 	if (length > NAME_MAX)
 		length = NAME_MAX;
 	u32 start = walk->start;
-	if (start > PATH_MAX || start < NAME_MAX + 1) {
+	if (start > PATH_END || start < NAME_MAX + 1) {
 		walk->flags |= CHUNK_CUT;
 		walk->ended = 1;
 		return 1;
@@ -61,13 +61,13 @@ static long path_step(u64 index, struct path_walk *walk)
 		return 1;
 	}
 	start--;
-	builder->path[start & (PATH_MAX - 1)] = '/';
+	builder->path[start & (2 * PATH_MAX - 1)] = '/';
 	walk->start = start;
 	walk->dentry = parent;
 	return 0;
 }
 
-/* Leaves the path in builder->path, up to PATH_MAX; tells where it starts and how it came out. */
+/* Leaves the path in builder->path, up to PATH_END; tells where it starts and how it came out. */
 static __noinline int walk_path(struct path_walk *walk)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -78,11 +78,11 @@ static __noinline int walk_path(struct path_walk *walk)
 	}
 	struct dentry *dentry = walk->dentry;
 	bool unhashed = !BPF_CORE_READ(dentry, d_hash.pprev);
-	walk->start = PATH_MAX;
+	walk->start = PATH_END;
 	repeat(PATH_PARTS, path_step, walk);
 	if (!walk->ended)
 		walk->flags |= CHUNK_CUT;
-	if (unhashed && !walk->detached && walk->start < PATH_MAX)
+	if (unhashed && !walk->detached && walk->start < PATH_END)
 		walk->flags |= CHUNK_DELETED;
 	if (walk->detached && BPF_CORE_READ(dentry, d_sb, s_magic) == ANON_INODE_FS_MAGIC)
 		walk->flags |= CHUNK_ANON;
@@ -110,18 +110,18 @@ __noinline int append_path(u32 slot, u64 dentry, u64 mount)
 		struct inode *inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
 		struct inode_chunk chunk = {.inode = BPF_CORE_READ(inode, i_ino), .mode = BPF_CORE_READ(inode, i_mode)};
 		u32 type = chunk.mode & S_IFMT;
-		if (type == S_IFSOCK || type == S_IFIFO || from >= PATH_MAX) {
+		if (type == S_IFSOCK || type == S_IFIFO || from >= PATH_END) {
 			__builtin_memcpy(&builder->data[start], &chunk, 12);
 			chunk_close(builder, start, 12, CHUNK_INODE);
 			return 0;
 		}
 	}
-	if (from >= PATH_MAX) {
+	if (from >= PATH_END) {
 		builder->data[start] = '/';
 		chunk_close(builder, start, 1, walk.flags);
 		return 0;
 	}
-	u32 length = PATH_MAX - from;
+	u32 length = PATH_END - from;
 	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
 	chunk_close(builder, start, length, walk.flags);
 	return 0;

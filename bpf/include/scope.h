@@ -161,9 +161,9 @@ __noinline u64 executable_policies(u32 slot)
 		.dentry = BPF_CORE_READ(file, f_path.dentry), .mount = BPF_CORE_READ(file, f_path.mnt), .slot = slot};
 	walk_path(&walk);
 	u32 from = walk.start;
-	if (from > PATH_MAX)
+	if (from > PATH_END)
 		return 0;
-	u32 length = PATH_MAX - from;
+	u32 length = PATH_END - from;
 	/* the tries see the first bytes of a long path: a suffix of one is left to user space */
 	u64 undecided = length > TEXT_MAX ? config.texts[KEY_EXECUTABLE].used : 0;
 	if (length > TEXT_MAX)

@@ -112,15 +112,17 @@ def tracee(can_trace: None, tmp_path: Path) -> Tracee:
 
 @pytest.fixture(scope="session")
 def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
-    """Compiles a C file beside the tests; the program's path."""
+    """Compiles a C file beside the tests, or all those of a folder there; the program's path."""
     folder = tmp_path_factory.mktemp("programs")
 
     def build(name: str, program: str | None = None) -> Path:
         to = folder / (program or name)
         if not to.exists():
-            source = Path(__file__).parent / f"{name}.c"
+            source = Path(__file__).parent / name
+            sources = sorted(source.glob("*.c")) if source.is_dir() else [source.with_suffix(".c")]
             subprocess.run(
-                ["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(to), str(source)], check=True
+                ["gcc", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", str(to), *map(str, sources)],
+                check=True,
             )
         return to
 

@@ -1,6 +1,6 @@
 """Every system call is seen once, by its name, with its arguments and its return value.
 
-``deeds.c`` makes the calls and prints what it did; nothing here knows which calls those are.
+The program in ``deeds`` makes the calls and prints what it did; nothing here knows which calls those are.
 """
 
 from __future__ import annotations
@@ -63,7 +63,14 @@ def traced(tracee: Tracee, compile_c: Callable[[str], Path], tmp_path: Path) -> 
         busy = run_program(program, str(scratch))
         events = run.stop()
     assert not list(scratch.iterdir())
+    pids = {line["pid"] for line in idle.lines + busy.lines}
+    events = [event for event in events if is_ours(event, pids, program)]
     return Traced(program, idle, busy, sorted(events, key=lambda event: event["timestamp"]), run.stderr)
+
+
+def is_ours(event: Line, pids: set[int], program: Path) -> bool:
+    """Not of another `deeds` on this machine, which is neither one of our processes nor our program's file."""
+    return event["processId"] in pids or event["executable"] == str(program) or event["eventName"] == "events_lost"
 
 
 def as_line(event: Line, like: Line) -> Line:
