@@ -213,7 +213,8 @@ static __always_inline int append_kept(u32 slot, const char *text, u32 size)
 	if (!start || start > DATA_MAX)
 		return 0;
 	long n = bpf_probe_read_kernel_str(&builder->data[start], size, text);
-	chunk_close(builder, start, n > 0 ? n - 1 : 0, n == size ? CHUNK_CUT : 0);
+	/* a task's name always fits */
+	chunk_close(builder, start, n > 0 ? n - 1 : 0, n == size && size > TASK_COMM_LEN ? CHUNK_CUT : 0);
 	return 0;
 }
 

@@ -5,8 +5,8 @@ set -euo pipefail
 case "${1:-build}" in
 build) commands=(clang autoconf autopoint flex bison gawk make gcc pkg-config)
 	packages=(clang autoconf autopoint automake libtool flex bison gawk gettext make gcc libc6-dev pkg-config python3-venv) ;;
-test) commands=(gcc stress-ng ip)
-	packages=(gcc libc6-dev stress-ng iproute2) ;;
+test) commands=(gcc jq bpftool)
+	packages=(gcc libc6-dev jq bpftool) ;;
 bench) commands=(strace perf bpftrace)
 	packages=(strace linux-perf bpftrace) ;;
 *) echo "ERROR prerequisites: \"$1\" is none of build, test, bench" >&2; exit 1 ;;
@@ -16,6 +16,7 @@ missing=()
 for command in "${commands[@]}"; do
 	command -v "$command" >/dev/null || missing+=("$command")
 done
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
 	echo "installing: ${missing[*]}"
 	as_root=$([ "$(id -u)" = 0 ] || echo sudo)

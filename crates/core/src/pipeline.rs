@@ -94,7 +94,7 @@ pub struct Pipeline {
     pub clock: Clock,
     host_mount_ns: u32,
     outputs: Vec<Output>,
-    subscribers: Vec<Box<dyn Subscriber>>,
+    subscriber: Option<Box<dyn Subscriber>>,
     batch: Batch,
     pub counters: Counters,
 }
@@ -108,7 +108,7 @@ impl Pipeline {
             clock: Clock::now(),
             host_mount_ns,
             outputs: Vec::new(),
-            subscribers: Vec::new(),
+            subscriber: None,
             batch: Batch::default(),
             counters: Counters::default(),
         }
@@ -120,8 +120,9 @@ impl Pipeline {
         self.outputs.push(Output { format, buffer, sink });
     }
 
-    pub fn add_subscriber(&mut self, subscriber: Box<dyn Subscriber>) {
-        self.subscribers.push(subscriber);
+    /// Events as events go to `subscriber`; there is one.
+    pub fn set_subscriber(&mut self, subscriber: Box<dyn Subscriber>) {
+        self.subscriber = Some(subscriber);
     }
 
     /// Takes one record: an event, or one of the control ring.
@@ -152,8 +153,8 @@ impl Pipeline {
                 output.sink.write(&mut output.buffer);
             }
         }
-        if !self.subscribers.is_empty() {
-            self.batch.push(bytes, matched, executable.map(|e| Arc::from(&*e.path)));
+        if self.subscriber.is_some() {
+            self.batch.push(bytes, matched, executable.map(|e| e.path.clone()));
             if self.batch.words.len() * 8 >= BLOCK {
                 self.hand_over();
             }
@@ -174,8 +175,7 @@ impl Pipeline {
     fn hand_over(&mut self) {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clock = self.clock;
-        // there is one for now, and a batch moves
-        if let Some(subscriber) = self.subscribers.first_mut() {
+        if let Some(subscriber) = &mut self.subscriber {
             subscriber.take(batch);
         }
     }

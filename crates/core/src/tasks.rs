@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -17,7 +18,7 @@ const MAX_DEAD: usize = 4096;
 /// The file that a process runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executable {
-    pub path: Box<[u8]>,
+    pub path: Arc<[u8]>,
     pub deleted: bool,
     /// New with every exec and fork: whoever kept something made from it can tell that it changed.
     pub serial: u32,
@@ -104,7 +105,7 @@ impl Tasks {
         true
     }
 
-    fn insert(&mut self, pid: u32, path: Box<[u8]>, deleted: bool) {
+    fn insert(&mut self, pid: u32, path: Arc<[u8]>, deleted: bool) {
         self.serial = self.serial.wrapping_add(1);
         self.by_pid.insert(pid, Executable { path, deleted, serial: self.serial });
         self.order.push_back((pid, self.serial));

@@ -22,7 +22,9 @@ const NAP: Duration = Duration::from_millis(10);
 const NAPS: u32 = 20;
 /// ... and otherwise only losses are looked for.
 const SLEEP: Duration = Duration::from_millis(100);
-/// A person sees an event at the latest after this, however fast others come.
+/// More records than this at once: no nap, and whole blocks are written.
+const BUSY: usize = 1000;
+/// But a person sees an event at the latest after this.
 const FLUSH: Duration = Duration::from_millis(50);
 const CLOCK: Duration = Duration::from_secs(1);
 
@@ -67,15 +69,15 @@ pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) 
             clocked = now;
             pipeline.clock = Clock::now();
         }
-        let quiet = taken == 0;
-        if quiet || now - flushed > FLUSH {
+        let (quiet, busy) = (taken == 0, taken > BUSY);
+        if !busy || now - flushed > FLUSH {
             flushed = now;
             pipeline.flush();
         }
         if stopping && quiet {
             return Ok(());
         }
-        if stopping || taken > 1000 {
+        if stopping || busy {
             continue;
         }
         idle = if quiet { idle + 1 } else { 0 };

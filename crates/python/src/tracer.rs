@@ -147,7 +147,7 @@ impl Tracer {
         }
         if subscribe {
             let (batches, receiver) = bounded(BATCHES);
-            pipeline.add_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
+            pipeline.set_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
             *lock(&self.batches) = Some(receiver);
         }
         session.begin();
