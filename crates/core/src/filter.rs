@@ -6,7 +6,7 @@ use crate::catalogue::{self, nearest_hint, Arg, Kind, Names, EVENTS};
 use crate::event::Event;
 use crate::names::{self, Named};
 use crate::pattern::Pattern;
-use crate::plan::{Op, Predicate};
+use crate::predicate::{Op, Predicate};
 use crate::scope::{Scope, TextTest, TEXT_MAX};
 use crate::text;
 use crate::value::{SockAddr, Value};

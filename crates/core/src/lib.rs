@@ -14,6 +14,7 @@ pub mod names;
 pub mod pattern;
 pub mod pipeline;
 pub mod plan;
+pub mod predicate;
 pub mod record;
 pub mod scope;
 pub mod tasks;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::catalogue::{self, EVENTS};
 use crate::filter::{Filter, Rule};
+use crate::predicate::Predicate;
 use crate::scope::{Scope, MAX_POLICIES};
 
 /// All policies at once. Bit n of every mask is policy n.
@@ -30,36 +31,6 @@ pub struct PlanRule {
     pub event: String,
     #[serde(default)]
     pub filters: Vec<Predicate>,
-}
-
-/// `field op value,value`; a field that stands alone (`follow`) has no operator.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Predicate {
-    pub field: String,
-    #[serde(default)]
-    pub op: Op,
-    #[serde(default)]
-    pub values: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub enum Op {
-    #[default]
-    #[serde(rename = "")]
-    Alone,
-    #[serde(rename = "=")]
-    Equal,
-    #[serde(rename = "!=")]
-    NotEqual,
-    #[serde(rename = "<")]
-    Less,
-    #[serde(rename = ">")]
-    Greater,
-    #[serde(rename = "<=")]
-    AtMost,
-    #[serde(rename = ">=")]
-    AtLeast,
 }
 
 /// What is wrong with a plan, and where in it.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::catalogue::nearest_hint;
 use crate::names;
 use crate::pattern::{Pattern, Shape};
-use crate::plan::{Op, Predicate};
+use crate::predicate::{Op, Predicate};
 
 pub const MAX_POLICIES: usize = 64;
 /// `TEXT_MAX` of the kernel side: longer texts are left to user space.
