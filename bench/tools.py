@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ WORKS = (
 )
 
 
-class Tool:
+class Tool(ABC):
     """A tracer as its users start it, with its output in a file.
 
     Those with `by_name` watch every process named workload, others a pid.
@@ -57,16 +58,17 @@ class Tool:
         """Why it can't be measured here."""
         return None if shutil.which(self.name) else "not installed"
 
+    @abstractmethod
     def command(self, work: Work, pid: int, out: Path) -> list[str]:
-        raise NotImplementedError
+        """The command that watches the workload that is `pid` and writes to `out`."""
 
     def attached(self, tracer: int, errors: str) -> bool:
         """Whether the process `tracer`, which wrote `errors`, watches by now. Not asked of those `by_name`."""
-        raise NotImplementedError
+        return True
 
+    @abstractmethod
     def is_event(self, work: Work, pid: int) -> Callable[[bytes], bool]:
         """The test of a line of output: one whole event of the workload that is `pid`."""
-        raise NotImplementedError
 
     def losses_told(self, errors: str, output: Path) -> int | None:
         """What it says itself that it lost, for one that says it outside of its events."""
