@@ -100,7 +100,7 @@ __noinline int append_argument(u32 slot, u32 kind, u64 value, u64 length, s64 re
 	return 0;
 }
 
-/* The whole record of a call whose arguments point at something; `from` are its six arguments. */
+/* The whole record of a call whose arguments point at something, or come in an order of their own. */
 static __noinline int send_followed(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret, u32 compat)
 {
 	s32 slot = builder_take();

@@ -9,7 +9,8 @@
 
 #define LIST_MAX 32768  /* bytes of argv, and of the environment */
 #define STRING_MAX 4098 /* one more than a path with its NUL, so that a cut shows */
-#define DATA_MAX (2 * LIST_MAX + 2 * 4096)
+/* sched_process_exec at its longest: two lists and six texts */
+#define DATA_MAX (2 * LIST_MAX + 8 * 4400)
 #define PATH_MAX 4096
 #define NAME_MAX 255
 #define PATH_END \

@@ -9,7 +9,6 @@
 #include "kernel.h"
 
 #define MAX_EVENTS 1024
-#define MAX_CPUS 1024
 #define MAX_POLICIES 64
 
 /* Same for every event of a task until it execs, renames itself or changes its credentials: user space formats it once.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,7 +180,25 @@ def test_tree_and_follow(line: Callable[[str], Line]) -> None:
     assert running.end().split() == ["env", "sh", "cat"]
 
 
-@pytest.mark.skipif(not shutil.which("bpftool"), reason="bpftool is not installed")
+def programs() -> list[dict[str, Any]]:
+    """Our programs, as bpftool shows them."""
+    listed = subprocess.run(["bpftool", "prog", "show", "--json"], capture_output=True, text=True, check=True).stdout
+    return [program for program in json.loads(listed) if program.get("name", "").startswith("tracee")]
+
+
+def test_the_kernel_counts_run_times_while_stats_are_asked_for(line: Callable[[str], Line], tmp_path: Path) -> None:
+    running = line(f"tracee --events execve --stats 2> {tmp_path / 'stats'}")
+    subprocess.run(["true"], check=True)
+    assert any(program.get("run_time_ns", 0) > 0 for program in programs())
+    running.end()
+    assert "matched" in (tmp_path / "stats").read_text()
+    wait_until(lambda: not programs(), "the kernel to free our programs")
+    running = line("tracee --events execve")
+    subprocess.run(["true"], check=True)
+    assert not any(program.get("run_time_ns", 0) > 0 for program in programs())
+    running.end()
+
+
 def test_bpftool_shows_ours(line: Callable[[str], Line]) -> None:
     running = line("tracee --events execve --output json")
     for kind in ("prog", "map"):

@@ -67,6 +67,20 @@ def test_memory_stays_bounded_under_a_flood(tracee: Tracee, compile_c: Callable[
     assert peak and int(peak[1]) < 100_000
 
 
+def test_a_storm_of_processes_does_not_hold_up_the_end(tracee: Tracee, compile_c: Callable[[str], Path]) -> None:
+    """Control records come without a pause; what came before the end is all there."""
+    caller = compile_c("caller")
+    storm = [subprocess.Popen(["/bin/sh", "-c", "while :; do (:); done"]) for _ in range(4)]
+    try:
+        with tracee.run("--events", "getppid", "--scope", "comm=caller", "--output", "json") as run:
+            subprocess.run([caller, "calls", "1000"], check=True)
+            assert len(run.stop()) == 1000
+    finally:
+        for process in storm:
+            process.kill()
+            process.wait()
+
+
 def test_sampling_keeps_its_share(tracee: Tracee, compile_c: Callable[[str], Path]) -> None:
     with tracee.run("--events", "getppid", "--scope", "comm=caller", "--output", "json", "--sampling", "25") as run:
         subprocess.run([compile_c("caller"), "calls", "20000"], check=True)

@@ -128,21 +128,12 @@ def test_paths_that_are_not_utf8_can_be_read_back(tracee: Tracee, tmp_path: Path
 
 def test_stats_are_apart_from_the_events(tracee: Tracee) -> None:
     with tracee.run("--events", "execve", "--scope", "comm=true", "--output", "json", "--stats") as run:
-        assert int(Path("/proc/sys/kernel/bpf_stats_enabled").read_text()) in (0, 1)
         subprocess.run(["true"], check=True)
         events = run.stop()
     assert len(events) == 1
     stats = next(json.loads(line)["stats"] for line in run.stderr.splitlines() if line.startswith("{"))
     assert stats["matched"] == 1
     assert stats["lost"] == 0
-
-
-def test_programs_and_maps_carry_our_name(tracee: Tracee) -> None:
-    with tracee.run("--events", "execve", "--output", "json") as run:
-        fds = Path(f"/proc/{run.process.pid}/fdinfo")
-        texts = [entry.read_text() for entry in fds.iterdir()]
-        assert sum("prog_type" in text for text in texts) >= 5
-        run.stop()
 
 
 @pytest.mark.parametrize(

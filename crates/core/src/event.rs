@@ -39,18 +39,23 @@ impl<'a> Event<'a> {
     /// The value of argument `index`, [`Value::Null`] past the last.
     pub fn value(&self, index: usize) -> Value<'a> {
         let Some(arg) = self.info.args.get(index) else { return Value::Null };
-        let chunk = arg.chunk.map(|i| self.chunks.get(usize::from(i)));
-        match chunk {
-            // the record had no room for it
-            Some(None) => Value::Null,
-            Some(Some(chunk)) if !arg.file => match (self.pointed_at(arg.kind, *chunk), self.script()) {
-                (Value::List(list), Some((rest, first))) if arg.name == "argv" => {
-                    Value::List(list.of_script(first, rest))
-                }
-                (value, _) => value,
-            },
-            _ => self.scalar(arg.kind, self.head.args.get(index).copied().unwrap_or(0)),
+        let Some(chunk) = arg.chunk.filter(|_| !arg.file) else {
+            return self.scalar(arg.kind, self.head.args.get(index).copied().unwrap_or(0));
+        };
+        let Some(chunk) = self.chunks.get(usize::from(chunk)) else { return Value::Null };
+        match self.pointed_at(arg.kind, *chunk) {
+            Value::List(list) if arg.name == "argv" => Value::List(match self.script() {
+                Some((rest, first)) => list.of_script(first, rest),
+                None => list,
+            }),
+            value => value,
         }
+    }
+
+    /// The record had no room for what argument `index` points at.
+    pub fn is_missing(&self, index: usize) -> bool {
+        let arg = self.info.args.get(index);
+        arg.and_then(|arg| arg.chunk).is_some_and(|chunk| usize::from(chunk) >= self.chunks.len())
     }
 
     /// The path of the file that a descriptor argument stands for, where the record has it.

@@ -53,7 +53,6 @@ const _: () = assert!(size_of::<TaskContext>() == 72 && size_of::<Head>() == 152
 /// `enum record_flags`
 pub mod flags {
     pub const COMPAT: u32 = 1;
-    pub const TIME32: u32 = 2;
 }
 
 /// `enum control`: records of the control ring.

@@ -88,6 +88,8 @@ fn what_was_cut_or_unreadable_is_marked() {
     // a record without room for the chunk
     let short = record("openat", 3, &[0], &[]);
     assert_eq!(as_json(&short, false)["args"][1]["value"], Value::Null);
+    assert_eq!(as_json(&short, false)["args"][1]["truncated"], true);
+    assert_eq!(as_json(&fault, false)["args"][1]["truncated"], Value::Null);
 }
 
 #[test]

@@ -53,13 +53,16 @@ pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) 
     // what was there before us; an exec meanwhile has its control record waiting
     pipeline.tasks.read_proc(Path::new("/proc")).doing("list the processes in /proc")?;
     let (mut flushed, mut clocked, mut idle) = (Instant::now(), Instant::now(), 0);
+    // control records go on after the end, on a busy host without a pause, so the end is a moment
+    let mut end = None;
     loop {
         session.config.set_reader(Reader::Awake);
-        let stopping = progress.stop.load(Ordering::Acquire);
-        if stopping {
+        if end.is_none() && progress.stop.load(Ordering::Acquire) {
             session.end();
+            end = Some(since_boot() + SETTLE);
         }
-        let until = if stopping { u64::MAX } else { since_boot() - SETTLE };
+        let settled = since_boot() - SETTLE;
+        let until = end.map_or(settled, |end| end.min(settled));
         let taken = merge::by_time(&mut session.rings, until, &mut |record| pipeline.record(record));
         session.rings.iter_mut().for_each(|ring| ring.publish());
         report(session, pipeline, progress);
@@ -74,10 +77,10 @@ pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) 
             flushed = now;
             pipeline.flush();
         }
-        if stopping && quiet {
+        if quiet && end.is_some_and(|end| settled > end) {
             return Ok(());
         }
-        if stopping || busy {
+        if end.is_some() || busy {
             continue;
         }
         idle = if quiet { idle + 1 } else { 0 };

@@ -49,6 +49,7 @@ impl Json {
             out.truncate(start);
         }
         match value {
+            Value::Null if event.is_missing(index) => out.extend_from_slice(br#"null,"truncated":true"#),
             Value::Null => out.extend_from_slice(b"null"),
             Value::Bool(b) => out.extend_from_slice(if b { b"true" } else { b"false" }),
             Value::Int(i) => push_int(out, i),
