@@ -5,9 +5,8 @@
  * that only what is asked for is loaded: the verifier's time is most of our start.
  */
 
-#include "include/scope.h"
-#include "include/arch.h"
-#include "catalogue.h"
+#include "include/event.h"
+#include "include/hook.h"
 
 /* A control record without chunks: only who, when, and at most two numbers. */
 static __always_inline void send_control(u16 kind, u64 first, u64 second)
@@ -27,21 +26,6 @@ static __always_inline void send_control(u16 kind, u64 first, u64 second)
 	record->args[0] = first;
 	record->args[1] = second;
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-}
-
-/* A builder with the record's head filled in, or -1 with the loss counted. */
-static __noinline s32 open_record(u16 event, u64 policies)
-{
-	s32 slot = builder_take();
-	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
-	if (!builder) {
-		lost(event);
-		return -1;
-	}
-	fill_record(&builder->record, event, policies);
-	builder->record.ret = 0;
-	__builtin_memset(builder->record.args, 0, sizeof(builder->record.args));
-	return slot;
 }
 
 /* ---- fork ---- */
@@ -67,10 +51,9 @@ int BPF_PROG(tracee_fork, struct task_struct *parent, struct task_struct *child)
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(tracee_fork_ev, struct task_struct *parent, struct task_struct *child)
+int BPF_PROG(tracee_sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	u64 policies = policies_of_current(EVENT_sched_process_fork);
-	s32 slot = policies ? open_record(EVENT_sched_process_fork, policies) : -1;
+	s32 slot = begin_event(EVENT_sched_process_fork);
 	if (slot < 0)
 		return 0;
 	append_ids(slot, parent);
@@ -167,18 +150,15 @@ static __always_inline bool is_script(struct linux_binprm *bprm)
 }
 
 SEC("tp_btf/sched_prepare_exec")
-int BPF_PROG(tracee_prepare, struct task_struct *task, struct linux_binprm *bprm)
+int BPF_PROG(tracee_sched_prepare_exec, struct task_struct *task, struct linux_binprm *bprm)
 {
 	note_exec(current_registers(), is_script(bprm));
 	return 0;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(tracee_enter, struct pt_regs *regs, long number)
+BEFORE_CALLS(exec)
 {
-	const struct syscall *call = syscall_by_number(syscall_number(regs), is_compat(current_task()));
-	if (call && call->flags & SYSCALL_EXEC)
-		note_exec(regs, true); /* it may be one: that is not known yet */
+	note_exec(regs, true); /* it may be a script: that is not known yet */
 	return 0;
 }
 
@@ -226,8 +206,7 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 	u32 event = state ? state->exec_event : 0;
 	if (event != EVENT_execve && event != EVENT_execveat)
 		return 0;
-	u64 policies = policies_of_current(event);
-	s32 slot = policies ? open_record(event, policies) : -1;
+	s32 slot = begin_event(event);
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
 	if (!builder)
 		return 0;
@@ -247,37 +226,6 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 		append_kept(slot, state->script_name, SCRIPT_NAME);
 	}
 	return builder_send(slot, 0);
-}
-
-static __noinline u64 change_time(struct inode *inode)
-{
-	if (bpf_core_field_exists(inode->i_ctime_sec))
-		/* from 6.13 on the top bit says that the time has been asked for */
-		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
-		       (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
-	struct inode___v6_6 *newer = (void *)inode;
-	if (bpf_core_field_exists(newer->__i_ctime))
-		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(newer, __i_ctime.tv_nsec);
-	struct inode___v5 *older = (void *)inode;
-	return BPF_CORE_READ(older, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(older, i_ctime.tv_nsec);
-}
-
-/* As stat(2) gives st_dev. */
-static __always_inline u64 user_dev(u32 dev)
-{
-	u32 major = dev >> 20, minor = dev & 0xfffff;
-	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
-}
-
-/* path, dev, inode, ctime */
-static __noinline int append_file(u32 slot, struct file *file)
-{
-	append_file_path(slot, file);
-	struct inode *inode = file ? BPF_CORE_READ(file, f_inode) : NULL;
-	append_number(slot, inode ? user_dev(BPF_CORE_READ(inode, i_sb, s_dev)) : 0);
-	append_number(slot, inode ? BPF_CORE_READ(inode, i_ino) : 0);
-	append_number(slot, inode ? change_time(inode) : 0);
-	return 0;
 }
 
 struct mapped {
@@ -353,7 +301,7 @@ int BPF_PROG(tracee_exec, struct task_struct *task, int old_pid, struct linux_bi
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(tracee_exec_ev, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+int BPF_PROG(tracee_sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	u64 policies = policies_of_current(EVENT_sched_process_exec);
 	if (policies)
@@ -393,12 +341,11 @@ int BPF_PROG(tracee_exit, struct task_struct *task)
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(tracee_exit_ev, struct task_struct *task)
+int BPF_PROG(tracee_sched_process_exit, struct task_struct *task)
 {
 	task = current_task();
 	exit_syscall_event(task);
-	u64 policies = policies_of_current(EVENT_sched_process_exit);
-	s32 slot = policies ? open_record(EVENT_sched_process_exit, policies) : -1;
+	s32 slot = begin_event(EVENT_sched_process_exit);
 	if (slot < 0)
 		return 0;
 	u32 code = task->exit_code;

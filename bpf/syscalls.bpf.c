@@ -5,56 +5,7 @@
  * An exec that succeeds and calls that never return are told by process.bpf.c.
  */
 
-#include "include/scope.h"
-#include "include/arch.h"
-#include "catalogue.h" /* generated: crates/catalogue/src/emit_c.rs */
-
-#define SOCKADDR_MAX 128
-#define SYSCALL_ARRANGED (SYSCALL_IN_MEMORY | SYSCALL_PAIRS | SYSCALL_SWAPPED)
-
-/* barrier_var: the verifier must see the address made from the number that was tested, not from an earlier copy. */
-static __always_inline const struct syscall *syscall_by_number(s32 number, bool compat)
-{
-	u32 index = number;
-	if (number == -1)
-		return &sigreturn; /* a return from a signal has no number left */
-	if (compat) {
-		if (index >= COMPAT_SYSCALLS)
-			return NULL;
-		barrier_var(index);
-		return &compat_syscalls[index];
-	}
-	if (index >= NATIVE_SYSCALLS)
-		return NULL;
-	barrier_var(index);
-	return &native_syscalls[index];
-}
-
-/* 32-bit calls pass a 64-bit number as two, or all their arguments in memory; some ABIs swap two. */
-static __noinline int arrange_arguments(const struct syscall *call, u64 *args)
-{
-	if (call->flags & SYSCALL_IN_MEMORY) {
-		u32 values[6] = {};
-		bpf_probe_read_user(values, sizeof(values), (void *)args[0]);
-		for (u32 i = 0; i < 6; i++)
-			args[i] = values[i];
-	}
-	u32 pairs = call->pairs;
-	for (u32 i = 0; i < 5; i++) {
-		if (!(pairs >> i & 1))
-			continue;
-		args[i] |= args[i + 1] << 32;
-		for (u32 j = i + 1; j < 5; j++)
-			args[j] = args[j + 1];
-		args[5] = 0;
-	}
-	if (call->flags & SYSCALL_SWAPPED) {
-		u64 last = args[4];
-		args[4] = args[3];
-		args[3] = last;
-	}
-	return 0;
-}
+#include "include/call.h"
 
 /* Appends what argument `value` points at. `length` is the argument that tells how much that is. */
 __noinline int append_argument(u32 slot, u32 kind, u64 value, u64 length, s64 ret)

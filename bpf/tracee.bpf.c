@@ -8,5 +8,7 @@
 
 #include "syscalls.bpf.c"
 #include "process.bpf.c"
+#include "groups.bpf.c"
+#include "files.bpf.c"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

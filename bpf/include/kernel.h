@@ -7,6 +7,8 @@
 
 #include <linux/bpf.h>
 
+#define __VMLINUX_H__ /* libbpf's headers: registers have the kernel's names here */
+
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
@@ -41,6 +43,10 @@ struct pt_regs {
 	u64 regs[31];
 	u64 sp, pc, pstate, orig_x0;
 	s32 syscallno;
+};
+struct user_pt_regs {
+	u64 regs[31];
+	u64 sp, pc, pstate;
 };
 struct thread_info {
 	unsigned long flags;
@@ -106,6 +112,7 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	unsigned int f_flags;
 };
 
 struct fdtable {

@@ -3,6 +3,7 @@
 from typing import Any, final
 
 __version__: str
+ATTACH: list[str]
 SCOPE_FLAGS: list[str]
 SCOPE_KEYS: list[str]
 
@@ -109,7 +110,14 @@ class Tracer:
         sampling: float = 100.0,
         exec_env: bool = False,
         statistics: bool = False,
+        attach: str = "best",
     ) -> Tracer: ...
+    @property
+    def ways(self) -> dict[str, tuple[str, str]]:
+        """By event: the way it is taken, and what that misses."""
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """By event: why it cannot be had."""
     @property
     def notes(self) -> list[str]: ...
     def begin(self, outputs: list[tuple[str, int, bool, int | None]], *, subscribe: bool = False) -> None: ...

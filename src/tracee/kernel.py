@@ -21,6 +21,8 @@ class KernelSettings(NamedTuple):
     """Percent of the events to keep."""
     exec_env: bool = False
     statistics: bool = False
+    attach: str = "best"
+    """Which of the better kinds of hooks may be used: one of ``_core.ATTACH``."""
 
 
 def load(plan: Plan, settings: KernelSettings) -> _core.Tracer:
@@ -28,15 +30,16 @@ def load(plan: Plan, settings: KernelSettings) -> _core.Tracer:
 
     Raises:
         PermissionRefusedError: a privilege is missing.
-        KernelRefusedError: anything else the kernel refuses.
+        KernelRefusedError: anything else the kernel refuses; or none of the plan's events can be had.
     """
     try:
-        return _core.Tracer(
+        tracer = _core.Tracer(
             plan.to_json(),
             ring_pages=settings.perf_buffer_size,
             sampling=settings.sampling,
             exec_env=settings.exec_env,
             statistics=settings.statistics,
+            attach=settings.attach,
         )
     except _core.KernelError as error:
         message, missing_privilege = error.args
@@ -44,3 +47,7 @@ def load(plan: Plan, settings: KernelSettings) -> _core.Tracer:
             detail = f": {message}" if os.geteuid() == 0 else ""
             raise PermissionRefusedError(f"failed to initialize tracee: permission denied{detail}") from error
         raise KernelRefusedError(f"failed to initialize tracee: {message}") from error
+    if not tracer.ways:
+        reasons = "; ".join(f"{name}: {why}" for name, why in tracer.unavailable.items())
+        raise KernelRefusedError(f"no event that was asked for is available on this kernel: {reasons}")
+    return tracer

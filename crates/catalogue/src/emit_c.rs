@@ -47,7 +47,16 @@ pub fn is_followed(arg: &Arg) -> bool {
     follow(arg) != "NONE"
 }
 
-fn entry(index: usize, event: &Event, abi: &str, number: u32) -> String {
+/// The arguments that are the call's first and second path, and the descriptors that these are relative to; 6: none.
+fn paths(event: &Event) -> String {
+    let place = |name: Option<&String>| event.args.iter().position(|a| Some(&a.name) == name).unwrap_or(6);
+    let paths: Vec<&Arg> = event.args.iter().filter(|a| a.kind == Some(Kind::Path)).collect();
+    let path = |i: usize| place(paths.get(i).map(|a| &a.name));
+    let dirfd = |i: usize| place(paths.get(i).and_then(|a| a.relative_to.as_ref()));
+    format!("{{ {}, {} }}, {{ {}, {} }}", path(0), path(1), dirfd(0), dirfd(1))
+}
+
+fn entry(index: usize, event: &Event, group: Option<&str>, abi: &str, number: u32) -> String {
     let mut flags = Vec::new();
     if event.args.iter().any(is_followed) {
         flags.push("SYSCALL_FOLLOWED");
@@ -90,9 +99,11 @@ fn entry(index: usize, event: &Event, abi: &str, number: u32) -> String {
         })
         .collect();
     format!(
-        "\t[{number}] = {{ {index}, {flags}, {pairs}, {{ {} }}, {{ {} }} }}, /* {} */\n",
+        "\t[{number}] = {{ {index}, {flags}, {pairs}, {{ {} }}, {{ {} }}, {}, {} }}, /* {} */\n",
         follows.join(", "),
         lengths.join(", "),
+        paths(event),
+        group.map_or("NO_GROUP".into(), |group| format!("GROUP_{group}")),
         event.name
     )
 }
@@ -100,9 +111,11 @@ fn entry(index: usize, event: &Event, abi: &str, number: u32) -> String {
 fn table(catalogue: &Catalogue, name: &str, size: &str, abis: &[&str]) -> String {
     let mut rows = std::collections::BTreeMap::new();
     for (index, event) in catalogue.events.iter().enumerate() {
+        let group =
+            catalogue.groups.iter().find(|(_, calls)| calls.contains(&event.name)).map(|(name, _)| name.as_str());
         for abi in abis {
             if let Some(&number) = event.number.get(*abi) {
-                rows.insert(number, entry(index, event, abi, number));
+                rows.insert(number, entry(index, event, group, abi, number));
             }
         }
     }
@@ -122,7 +135,11 @@ pub fn header(catalogue: &Catalogue) -> String {
     for (index, event) in catalogue.events.iter().enumerate() {
         writeln!(out, "\tEVENT_{} = {index},", event.name).expect("a String takes all");
     }
-    out.push_str("};\n\nenum follow {\n");
+    out.push_str("};\n\nenum group {\n");
+    for group in catalogue.groups.keys() {
+        writeln!(out, "\tGROUP_{group},").expect("a String takes all");
+    }
+    out.push_str("\tGROUPS,\n\tNO_GROUP = 0xffff,\n};\n\nenum follow {\n");
     for name in FOLLOW {
         writeln!(out, "\tFOLLOW_{name},").expect("a String takes all");
     }
@@ -130,7 +147,8 @@ pub fn header(catalogue: &Catalogue) -> String {
         "};\n\nenum syscall_flags {\n\tSYSCALL_FOLLOWED = 1,\n\tSYSCALL_EXEC = 2,\n\tSYSCALL_FORK = 4,\n\
          \tSYSCALL_NO_RETURN = 8,\n\tSYSCALL_TIME32 = 16,\n\tSYSCALL_IN_MEMORY = 32,\n\tSYSCALL_PAIRS = 64,\n\tSYSCALL_SWAPPED = 128,\n};\n\n\
          struct syscall {\n\tu16 event;\n\tu8 flags;\n\tu8 pairs; /* bit n: argument n comes in two registers */\n\
-         \tu8 follow[6];\n\tu8 length[6]; /* the argument that tells the size, 6: none */\n};\n\n",
+         \tu8 follow[6];\n\tu8 length[6]; /* the argument that tells the size, 6: none */\n\
+         \tu8 path[2], dirfd[2]; /* arguments that are paths, and what these are relative to, 6: none */\n\tu16 group;\n};\n\n",
     );
     out.push_str("#if defined(__TARGET_ARCH_x86)\n\n");
     out.push_str(&table(catalogue, "native_syscalls", "NATIVE_SYSCALLS", &["x86_64", "x32"]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::{emit_c, scalar, Arg, Catalogue, Family, FamilyKind, Kind, Scalar};
+use crate::{emit_c, program, scalar, Arg, Catalogue, Family, FamilyKind, Kind, Scalar, Way};
 
 fn kind(arg: &Arg) -> &'static str {
     match arg.kind {
@@ -41,6 +41,14 @@ fn values(family: &Family, arm64: bool) -> BTreeMap<&str, i128> {
     values
 }
 
+fn way(way: &Way) -> String {
+    let hooks = way.hooks.iter().map(|hook| {
+        let (kind, target) = hook.split_once(':').expect("the catalogue was checked");
+        format!("Hook {{ kind: {kind:?}, target: {target:?}, program: {:?} }}", program(hook))
+    });
+    format!("Way {{ hooks: &[{}], misses: {:?} }}", hooks.collect::<Vec<_>>().join(", "), way.misses)
+}
+
 /// The text that `tracee-core` includes: `EVENTS`, `FAMILIES` and the event indices by name.
 /// `arch` is the target's, as cargo spells it.
 pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
@@ -53,13 +61,13 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
     for event in &catalogue.events {
         write!(
             out,
-            "Event {{ name: {:?}, id: {}, category: {:?}, about: {:?}, sets: &{:?}, attach: &{:?}, syscall: {}, args: &[",
+            "Event {{ name: {:?}, id: {}, category: {:?}, about: {:?}, sets: &{:?}, attach: &[{}], syscall: {}, args: &[",
             event.name,
             event.id,
             event.category,
             event.about,
             event.sets,
-            event.attach,
+            event.attach.iter().map(way).collect::<Vec<_>>().join(", "),
             event.is_syscall()
         )
         .expect(put);
@@ -93,6 +101,8 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
     }
     out.push_str("];\n\n");
 
+    writeln!(out, "pub static GROUPS: [&str; {}] = {:?};\n", catalogue.groups.len(), catalogue.groups.keys())
+        .expect(put);
     writeln!(out, "pub static FAMILIES: [Family; {}] = [", families.len()).expect(put);
     for (name, family) in &catalogue.families {
         let kind = match family.kind {

@@ -15,6 +15,8 @@ use serde::Deserialize;
 pub struct Catalogue {
     pub events: Vec<Event>,
     pub families: BTreeMap<String, Family>,
+    /// Groups of system calls that one program of the kernel side looks into; see `catalogue/groups.yaml`.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// The files read, for a build script's `rerun-if-changed`.
     pub files: Vec<std::path::PathBuf>,
 }
@@ -30,7 +32,7 @@ pub struct Event {
     pub sets: Vec<String>,
     /// Ways to take it, best first; a file may give them for all its events.
     #[serde(default)]
-    pub attach: Vec<String>,
+    pub attach: Vec<Way>,
     /// System calls: the number by ABI (`x86_64`, `x32`, `arm64`, `i386`).
     #[serde(default)]
     pub number: BTreeMap<String, u32>,
@@ -52,6 +54,66 @@ pub struct Event {
 impl Event {
     pub fn is_syscall(&self) -> bool {
         !self.number.is_empty()
+    }
+}
+
+/// A way to take an event.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "WayRecord")]
+pub struct Way {
+    /// All of them are needed; `KIND:TARGET`.
+    pub hooks: Vec<String>,
+    /// What is not seen, or not known, this way; empty where nothing is.
+    pub misses: String,
+}
+
+/// A way as the YAML has it: `"fexit:vfs_read"`, `"a + b"`, or with what it misses.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WayRecord {
+    Plain(String),
+    Lesser { by: String, misses: String },
+}
+
+impl From<WayRecord> for Way {
+    fn from(record: WayRecord) -> Way {
+        let (by, misses) = match record {
+            WayRecord::Plain(by) => (by, String::new()),
+            WayRecord::Lesser { by, misses } => (by, misses),
+        };
+        Way { hooks: by.split(" + ").map(str::to_owned).collect(), misses }
+    }
+}
+
+/// Kinds of hooks. Those of `sys_enter` and `sys_exit` name a group of system calls; those of `scan` a search that user
+/// space makes.
+pub const HOOK_KINDS: [&str; 14] = [
+    "fentry",
+    "fexit",
+    "lsm",
+    "kprobe",
+    "kretprobe",
+    "tp_btf",
+    "cgroup",
+    "iter",
+    "sys_enter",
+    "sys_exit",
+    "every_enter",
+    "every_exit",
+    "derived",
+    "scan",
+];
+
+/// The program of the kernel side that a hook is taken by; `None` where user space does it.
+pub fn program(hook: &str) -> Option<String> {
+    let (kind, target) = hook.split_once(':')?;
+    let target = target.replace('/', "_");
+    match kind {
+        "scan" | "derived" => None,
+        "tp_btf" => Some(format!("tracee_{target}")),
+        "sys_enter" => Some(format!("tracee_{target}_enter")),
+        "sys_exit" => Some(format!("tracee_{target}_exit")),
+        _ => Some(format!("tracee_{target}_{kind}")),
     }
 }
 

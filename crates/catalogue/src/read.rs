@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{scalar, Catalogue, Event, Family, Kind};
+use crate::{scalar, Catalogue, Event, Family, Kind, Way, HOOK_KINDS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventFile {
     category: String,
     #[serde(default)]
-    attach: Vec<String>,
+    attach: Vec<Way>,
     events: Vec<Event>,
 }
 
@@ -22,8 +22,15 @@ struct FamilyFile {
     families: BTreeMap<String, Family>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupFile {
+    groups: BTreeMap<String, Vec<String>>,
+}
+
 impl Catalogue {
-    /// Reads every `*.yaml` under `folder`; those in `flags/` hold families, all others events.
+    /// Reads every `*.yaml` under `folder`: those in `flags/` hold families, `groups.yaml` groups of system calls, all
+    /// others events.
     ///
     /// # Errors
     /// One line for the first thing that is wrong: the file, the record, what it is.
@@ -31,7 +38,8 @@ impl Catalogue {
         let mut files = Vec::new();
         collect(folder, &mut files)?;
         files.sort();
-        let mut catalogue = Catalogue { events: Vec::new(), families: BTreeMap::new(), files: files.clone() };
+        let mut catalogue =
+            Catalogue { events: Vec::new(), families: BTreeMap::new(), groups: BTreeMap::new(), files: files.clone() };
         for file in &files {
             let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
             let place = |e: serde_saphyr::Error| format!("{}: {e}", file.display());
@@ -42,6 +50,9 @@ impl Catalogue {
                         return Err(format!("{}: family {name} is there twice", file.display()));
                     }
                 }
+            } else if file.ends_with("groups.yaml") {
+                let read: GroupFile = serde_saphyr::from_str(&text).map_err(place)?;
+                catalogue.groups = read.groups;
             } else {
                 let read: EventFile = serde_saphyr::from_str(&text).map_err(place)?;
                 for mut event in read.events {
@@ -69,6 +80,15 @@ impl Catalogue {
             }
             if event.attach.is_empty() {
                 return fail("no way to attach".into());
+            }
+            for hook in event.attach.iter().flat_map(|way| &way.hooks) {
+                let (kind, target) = hook.split_once(':').unwrap_or((hook, ""));
+                if !HOOK_KINDS.contains(&kind) || target.is_empty() {
+                    return fail(format!("no hook is called {hook}"));
+                }
+                if ["sys_enter", "sys_exit"].contains(&kind) && !self.groups.contains_key(target) {
+                    return fail(format!("no group of system calls is called {target}"));
+                }
             }
             if event.is_syscall() && event.args.len() > 6 {
                 return fail("more than six arguments".into());
@@ -103,6 +123,17 @@ impl Catalogue {
                 let needs_length = matches!(arg.kind, Some(Kind::Bytes | Kind::SockaddrIn | Kind::SockaddrOut));
                 if needs_length && arg.length.is_none() {
                     return fail("no length".into());
+                }
+            }
+        }
+        let mut grouped = BTreeSet::new();
+        for (group, calls) in &self.groups {
+            for call in calls {
+                if !self.events.iter().any(|event| event.is_syscall() && event.name == *call) {
+                    return Err(format!("group {group}: no system call is called {call}"));
+                }
+                if !grouped.insert(call) {
+                    return Err(format!("group {group}: {call} is in another group too"));
                 }
             }
         }

@@ -10,9 +10,35 @@ pub struct Event {
     pub about: &'static str,
     pub sets: &'static [&'static str],
     /// Ways to take it, best first.
-    pub attach: &'static [&'static str],
+    pub attach: &'static [Way],
     pub syscall: bool,
     pub args: &'static [Arg],
+}
+
+/// A way to take an event: all its hooks together.
+#[derive(Debug)]
+pub struct Way {
+    pub hooks: &'static [Hook],
+    /// What is not seen, or not known, this way; empty where nothing is.
+    pub misses: &'static str,
+}
+
+/// A place where an event can be taken.
+#[derive(Debug)]
+pub struct Hook {
+    /// `HOOK_KINDS` of the catalogue's crate.
+    pub kind: &'static str,
+    /// A function, a tracepoint, a group of system calls, ... by kind.
+    pub target: &'static str,
+    /// The program of the kernel side; `None`: user space does it.
+    pub program: Option<&'static str>,
+}
+
+impl Way {
+    /// The hooks, as the catalogue spells them: `fexit:vfs_read`.
+    pub fn name(&self) -> String {
+        self.hooks.iter().map(|hook| format!("{}:{}", hook.kind, hook.target)).collect::<Vec<_>>().join(" + ")
+    }
 }
 
 #[derive(Debug)]

@@ -32,6 +32,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// An error of the system in words alone, without its number.
+pub fn strerror(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 /// Adds to an error what was being done.
 pub trait Doing<T> {
     fn doing(self, what: impl Into<String>) -> Result<T>;

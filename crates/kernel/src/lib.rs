@@ -1,17 +1,20 @@
 //! The kernel side, as user space holds it: the BPF object loaded and attached, its memory mapped, its rings read.
 
+mod btf;
 mod buffers;
 mod error;
 mod limits;
 mod mapping;
 mod messages;
-mod programs;
+mod probe;
 mod ring;
 mod run;
 mod session;
 mod shared;
+mod ways;
 
 pub use error::{Error, Result};
 pub use run::{run, Progress};
 pub use session::{Options, Session};
 pub use shared::Totals;
+pub use ways::{Allowed, Chosen};

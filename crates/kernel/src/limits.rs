@@ -31,10 +31,3 @@ pub fn memory_limit() -> Option<u64> {
     }
     lowest
 }
-
-/// Whether the kernel's types name this tracepoint; also false where the kernel has no BTF.
-pub fn has_tracepoint(name: &str) -> bool {
-    let needle = format!("btf_trace_{name}\0");
-    let types = fs::read("/sys/kernel/btf/vmlinux").unwrap_or_default();
-    memchr::memmem::find(&types, needle.as_bytes()).is_some()
-}

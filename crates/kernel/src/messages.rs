@@ -25,3 +25,19 @@ pub fn begin() {
 pub fn first() -> Option<String> {
     MESSAGES.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
 }
+
+/// The program that the kernel refused to load or to attach, as far as the messages since [`begin`] tell.
+pub fn refused_program() -> Option<String> {
+    let messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    messages.iter().find_map(|message| {
+        let (_, after) = message.split_once("prog '")?;
+        let (name, rest) = after.split_once('\'')?;
+        rest.contains("failed").then(|| name.to_owned())
+    })
+}
+
+/// Notes that a program could not be attached, where libbpf did not say so itself.
+pub fn attach_failed(program: &str) {
+    let mut messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    messages.push(format!("prog '{program}': failed to attach"));
+}

@@ -1,9 +1,11 @@
 //! Loading, attaching, and what is held while tracing.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
-use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject};
+use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramMut};
 use tracee_core::budget;
 use tracee_core::plan::Compiled;
 use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
@@ -11,14 +13,18 @@ use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
 use crate::buffers::Buffers;
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
+use crate::probe::{self, Kernel};
 use crate::ring::Ring;
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
-use crate::{limits, messages, programs};
+use crate::ways::{self, Allowed, Chosen};
+use crate::{limits, messages};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
 
 /// `SPARE_BUILDERS` of bpf/include/buffer.h
 const SPARE_BUILDERS: usize = 8;
+/// Programs that a kernel may refuse though it has their hooks, before we give up.
+const MOST_REFUSED: usize = 32;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -30,11 +36,19 @@ pub struct Options {
     pub exec_env: bool,
     /// Have the kernel count how often and how long our programs run.
     pub statistics: bool,
+    /// The kinds of hooks that may be used.
+    pub allowed: Allowed,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { ring_pages: 1024, sampling_percent: 100.0, exec_env: false, statistics: false }
+        Options {
+            ring_pages: 1024,
+            sampling_percent: 100.0,
+            exec_env: false,
+            statistics: false,
+            allowed: Allowed::best(),
+        }
     }
 }
 
@@ -48,26 +62,48 @@ pub struct Session {
     wanted: Vec<u64>,
     /// Something to say about the buffers, where not all that was asked could be had.
     pub notes: Vec<String>,
+    /// How each event of the plan is taken, or why it is not.
+    pub chosen: Chosen,
     _links: Vec<Link>,
     _object: Object,
     _statistics: Option<OwnedFd>,
 }
 
 impl Session {
-    /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`].
+    /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`]. Events that cannot be had
+    /// are left out, see [`Session::chosen`].
     ///
     /// # Errors
     /// The kernel refuses; the message says which step, and what libbpf said of it.
     pub fn new(plan: &Compiled, options: &Options) -> Result<Session> {
-        messages::begin();
-        let result = Session::load(plan, options);
-        result.map_err(|e| match messages::first() {
-            Some(first) if !e.is_permission() => Error::new(e.to_string(), io::ErrorKind::Other, first),
-            _ => e,
-        })
+        let kernel = Kernel::default();
+        let mut refused = BTreeMap::new();
+        loop {
+            messages::begin();
+            let chosen = ways::choose(plan, &kernel, &options.allowed, &refused);
+            let error = match Session::load(plan, options, chosen) {
+                Ok(session) => return Ok(session),
+                Err(error) => error,
+            };
+            // a program that the kernel does not take is done without, where its events have other ways
+            match messages::refused_program() {
+                Some(program) if ways::is_optional(&program) && refused.len() < MOST_REFUSED => {
+                    let why = messages::first().unwrap_or_else(|| error.to_string());
+                    refused.insert(program, why);
+                }
+                _ => {
+                    return Err(match messages::first() {
+                        Some(first) if !error.is_permission() => {
+                            Error::new(error.to_string(), io::ErrorKind::Other, first)
+                        }
+                        _ => error,
+                    })
+                }
+            }
+        }
     }
 
-    fn load(plan: &Compiled, options: &Options) -> Result<Session> {
+    fn load(plan: &Compiled, options: &Options, chosen: Chosen) -> Result<Session> {
         let cpus = libbpf_rs::num_possible_cpus().doing("count the CPUs")?;
         let asked = options.ring_pages.saturating_mul(page_size() as u64);
         let sizes = budget::rings(cpus as u32, asked, limits::memory_limit());
@@ -81,7 +117,7 @@ impl Session {
         }
 
         let buffers = Buffers::new(&sizes)?;
-        let object = open(plan, cpus, &buffers)?;
+        let object = open(&chosen, cpus, &buffers)?;
         // the kernel waits for a grace period when a ring is put in its place: meanwhile the programs are verified
         let (object, made) = std::thread::scope(|scope| {
             let made = scope.spawn(|| buffers.make_rings());
@@ -119,6 +155,7 @@ impl Session {
             policies: plan.scope.policies,
             wanted: plan.wanted.clone(),
             notes,
+            chosen,
             _links: attach(&object)?,
             _object: object,
             _statistics: statistics,
@@ -137,13 +174,12 @@ impl Session {
 }
 
 /// The object with only what the plan needs, its maps sized for this machine.
-fn open(plan: &Compiled, cpus: usize, buffers: &Buffers) -> Result<OpenObject> {
+fn open(chosen: &Chosen, cpus: usize, buffers: &Buffers) -> Result<OpenObject> {
     let mut builder = ObjectBuilder::default();
     let builder = builder.name("tracee").doing("name the BPF object")?;
     let mut object = builder.open_memory(OBJECT).doing("read the BPF object")?;
-    let needed = programs::needed(plan);
     for mut program in object.progs_mut() {
-        let load = needed.iter().any(|name| program.name() == *name);
+        let load = program.name().to_str().is_some_and(|name| chosen.programs.contains(name));
         program.set_autoload(load);
     }
     for mut map in object.maps_mut() {
@@ -167,9 +203,35 @@ fn find<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
     found.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
 }
 
+/// Attaches every program that was loaded: those of groups of system calls to their place in the map of programs, first,
+/// so that they are there when calls come.
 fn attach(object: &Object) -> Result<Vec<Link>> {
-    let programs = object.progs_mut().filter(|program| program.autoload());
-    programs.map(|program| program.attach().doing(format!("attach {}", program.name().to_string_lossy()))).collect()
+    let loaded = || object.progs_mut().filter(|program| program.autoload());
+    let name = |program: &ProgramMut| program.name().to_string_lossy().into_owned();
+    for program in loaded() {
+        if let Some((map, place)) = ways::group_of(&name(&program)) {
+            let fd = program.as_fd().as_raw_fd();
+            find(object, map)?
+                .update(&place.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
+                .doing(format!("put {} in its place", name(&program)))?;
+        }
+    }
+    let mut links = Vec::new();
+    for program in loaded().filter(|program| ways::group_of(&name(program)).is_none()) {
+        let link = if name(&program).ends_with("_cgroup") {
+            let place = probe::cgroup_root().unwrap_or_default();
+            let root = File::open(&place).doing(format!("open the cgroup root {place}"))?;
+            program.attach_cgroup(root.as_raw_fd())
+        } else {
+            program.attach()
+        };
+        let name = name(&program);
+        if link.is_err() {
+            messages::attach_failed(&name);
+        }
+        links.push(link.doing(format!("attach {name}"))?);
+    }
+    Ok(links)
 }
 
 /// Puts the values that scopes name into the maps that the programs look them up in.

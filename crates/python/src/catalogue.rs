@@ -11,7 +11,7 @@ pub struct EventKind {
     category: &'static str,
     about: &'static str,
     sets: Vec<&'static str>,
-    attach: Vec<&'static str>,
+    attach: Vec<String>,
     args: Vec<Py<Arg>>,
 }
 
@@ -43,7 +43,7 @@ fn kind(py: Python<'_>, event: &'static core::Event) -> PyResult<EventKind> {
         category: event.category,
         about: event.about,
         sets: event.sets.to_vec(),
-        attach: event.attach.to_vec(),
+        attach: event.attach.iter().map(core::Way::name).collect(),
         args: args.collect::<PyResult<_>>()?,
     })
 }

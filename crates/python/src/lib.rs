@@ -21,6 +21,7 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("ATTACH", tracee_kernel::Allowed::WORDS)?;
         module.add("SCOPE_FLAGS", tracee_core::scope::FLAG_KEYS)?;
         let keys = tracee_core::scope::NUMBER_KEYS.iter().chain(&tracee_core::scope::TEXT_KEYS);
         module.add("SCOPE_KEYS", keys.copied().collect::<Vec<_>>())

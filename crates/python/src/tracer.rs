@@ -1,5 +1,6 @@
 //! A running tracer: the session, and the thread that reads it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
@@ -13,13 +14,14 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tracee_core::catalogue::EVENTS;
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
 use tracee_core::format::Format;
 use tracee_core::pipeline::{Batch, Pipeline, Subscriber};
 use tracee_core::plan::{Compiled, Plan, PlanError};
 use tracee_core::writer::{Fate, Writer};
-use tracee_kernel::{Options, Progress, Session};
+use tracee_kernel::{Allowed, Options, Progress, Session};
 
 use crate::event::Event;
 
@@ -84,6 +86,12 @@ pub struct Tracer {
     policy_names: Arc<Vec<String>>,
     #[pyo3(get)]
     notes: Vec<String>,
+    /// By event: the way it is taken, and what that misses.
+    #[pyo3(get)]
+    ways: BTreeMap<&'static str, (String, &'static str)>,
+    /// By event: why it cannot be had.
+    #[pyo3(get)]
+    unavailable: BTreeMap<&'static str, String>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -93,7 +101,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[pymethods]
 impl Tracer {
     #[new]
-    #[pyo3(signature = (plan, *, ring_pages = 1024, sampling = 100.0, exec_env = false, statistics = false))]
+    #[pyo3(signature = (plan, *, ring_pages = 1024, sampling = 100.0, exec_env = false, statistics = false,
+        attach = "best"))]
     fn new(
         py: Python<'_>,
         plan: &str,
@@ -101,16 +110,22 @@ impl Tracer {
         sampling: f64,
         exec_env: bool,
         statistics: bool,
+        attach: &str,
     ) -> PyResult<Tracer> {
         let plan = parse(plan)?.compile().map_err(|errors| {
             let lines: Vec<String> = errors.into_iter().map(|e| e.message).collect();
             PyValueError::new_err(lines.join("; "))
         })?;
-        let options = Options { ring_pages, sampling_percent: sampling, exec_env, statistics };
+        let allowed = Allowed::parse(attach).ok_or_else(|| PyValueError::new_err(format!("attach: {attach:?}")))?;
+        let options = Options { ring_pages, sampling_percent: sampling, exec_env, statistics, allowed };
         let session = py
             .detach(|| Session::new(&plan, &options))
             .map_err(|e| KernelError::new_err((e.to_string(), e.is_permission())))?;
+        let name = |index: &u16| EVENTS[usize::from(*index)].name;
+        let chosen = &session.chosen;
         Ok(Tracer {
+            ways: chosen.ways.iter().map(|(index, way)| (name(index), (way.name(), way.misses))).collect(),
+            unavailable: chosen.unavailable.iter().map(|(index, why)| (name(index), why.clone())).collect(),
             policy_names: Arc::new(plan.names.clone()),
             notes: session.notes.clone(),
             ready: Mutex::new(Some(Ready { session, plan })),

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import NamedTuple, NoReturn
 
+from tracee import _core
 from tracee.errors import InputError
 from tracee.events import DEFAULT, nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
@@ -86,6 +87,12 @@ def parser() -> argparse.ArgumentParser:
         help="table (default), json, table:FILE, json:FILE, option:parse-arguments, option:exec-env, "
         "option:out-file=FILE",
     )
+    flags.add_argument(
+        "--attach",
+        default="best",
+        metavar="HOW",
+        help="which of the better hooks may be used: best (default: all), fentry, lsm, kprobe, fallback (none)",
+    )
     flags.add_argument("--log", default="warn", metavar="LEVEL", help="debug, info, warn (default), error")
     flags.add_argument(
         "--perf-buffer-size", type=str, default="1024", metavar="PAGES", help="ring buffer for each CPU (default: 1024)"
@@ -120,12 +127,15 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
     events = tuple(word for text in given.events or [DEFAULT] for word in text.split(",") if word)
     if events == ("list",):
         return Command.LIST, Settings()
+    if given.attach not in _core.ATTACH:
+        raise InputError(f'--attach: unknown way "{given.attach}"{nearest_hint(given.attach, _core.ATTACH)}')
     output = parse_outputs(given.output)
     kernel = KernelSettings(
         perf_buffer_size=int(_number("--perf-buffer-size", given.perf_buffer_size, 1, MOST_PAGES, whole=True)),
         sampling=_number("--sampling", given.sampling, 0, 100),
         exec_env=output.exec_env,
         statistics=given.stats,
+        attach=given.attach,
     )
     return Command.RUN, Settings(
         events=events,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import time
@@ -33,6 +34,7 @@ def run(settings: Settings) -> None:
         tracer = load(plan, settings.kernel)
         for note in tracer.notes:
             logger.info(note)
+        _tell_ways(tracer, set(settings.events))
         _stop_on_signals(tracer)
         outputs.begin()
         parse_arguments = settings.output.parse_arguments
@@ -49,6 +51,15 @@ def run(settings: Settings) -> None:
             losses.tell()
             if settings.stats:
                 _print_statistics(tracer, as_json=any(o.format == "json" for o in outputs.opened))
+
+
+def _tell_ways(tracer: _core.Tracer, named: set[str]) -> None:
+    """Says what cannot be had: aloud where the user named it, else for who asks."""
+    for event, why in tracer.unavailable.items():
+        level = logging.WARNING if event in named else logging.DEBUG
+        logger.log(level, "event %s is not available on this kernel: %s", event, why)
+    for event, (way, misses) in tracer.ways.items():
+        logger.debug("%s is taken by %s%s", event, way, f", which misses {misses}" if misses else "")
 
 
 def _stop_on_signals(tracer: _core.Tracer) -> None:

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Writing an event other than a system call: begin_event, then append_... once for each argument of its record in the
+ * catalogue, in order, then builder_send.
+ */
+#pragma once
+
+#include "call.h"
+
+/* A builder with the record's head filled in, or -1 with the loss counted. */
+static __noinline s32 open_record(u16 event, u64 policies)
+{
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder) {
+		lost(event);
+		return -1;
+	}
+	fill_record(&builder->record, event, policies);
+	builder->record.ret = 0;
+	__builtin_memset(builder->record.args, 0, sizeof(builder->record.args));
+	return slot;
+}
+
+/* A builder for this event of the current task, or -1 where no policy wants it. */
+static __always_inline s32 begin_event(u16 event)
+{
+	u64 policies = policies_of_current(event);
+	return policies ? open_record(event, policies) : -1;
+}
+
+/* The return value of an event that has one. */
+static __always_inline void set_result(u32 slot, s64 result)
+{
+	struct builder *builder = builder_at(slot);
+	if (builder)
+		builder->record.ret = result;
+}
+
+/* What this way of taking the event cannot know. */
+static __always_inline void append_unknown(u32 slot)
+{
+	struct builder *builder = builder_at(slot);
+	if (builder)
+		chunk_empty(builder, CHUNK_NULL);
+}
+
+static __noinline u64 change_time(struct inode *inode)
+{
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		/* from 6.13 on the top bit says that the time has been asked for */
+		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+		       (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
+	struct inode___v6_6 *newer = (void *)inode;
+	if (bpf_core_field_exists(newer->__i_ctime))
+		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(newer, __i_ctime.tv_nsec);
+	struct inode___v5 *older = (void *)inode;
+	return BPF_CORE_READ(older, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(older, i_ctime.tv_nsec);
+}
+
+/* As stat(2) gives st_dev. */
+static __always_inline u64 user_dev(u32 dev)
+{
+	u32 major = dev >> 20, minor = dev & 0xfffff;
+	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
+}
+
+/* dev, inode, ctime: three arguments, unknown where there is no inode */
+static __noinline int append_inode(u32 slot, struct inode *inode)
+{
+	if (!inode) {
+		append_unknown(slot);
+		append_unknown(slot);
+		append_unknown(slot);
+		return 0;
+	}
+	append_number(slot, user_dev(BPF_CORE_READ(inode, i_sb, s_dev)));
+	append_number(slot, BPF_CORE_READ(inode, i_ino));
+	append_number(slot, change_time(inode));
+	return 0;
+}
+
+/* path, dev, inode, ctime */
+static __noinline int append_file(u32 slot, struct file *file)
+{
+	append_file_path(slot, file);
+	return append_inode(slot, file ? BPF_CORE_READ(file, f_inode) : NULL);
+}

@@ -1,0 +1,190 @@
+//! What this kernel allows: tried, since versions and configuration files do not tell what a vendor or a lockdown has
+//! changed. Each kind of hook is tried once, when it is first asked for.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use tracee_core::catalogue::{Hook, EVENTS};
+
+use crate::btf;
+
+/// Kinds of hooks that a kernel may refuse as a whole.
+const TRAMPOLINES: [&str; 3] = ["fentry", "fexit", "lsm"];
+/// Functions that every kernel has, to try trampolines on.
+const TRIED_FUNCTION: &str = "security_file_open";
+const TRIED_LSM: &str = "bpf_lsm_file_open";
+
+/// What the running kernel allows.
+#[derive(Default)]
+pub struct Kernel {
+    types: OnceCell<btf::Found>,
+    functions: OnceCell<HashSet<String>>,
+    fentry: OnceCell<Result<(), String>>,
+    lsm: OnceCell<Result<(), String>>,
+    kprobe: OnceCell<Result<(), String>>,
+    cgroup: OnceCell<Result<(), String>>,
+}
+
+impl Kernel {
+    /// Why a hook cannot be had here, in a few words; `None`: it seems that it can.
+    pub fn refusal(&self, hook: &Hook) -> Option<String> {
+        let target = hook.target;
+        let whole = match hook.kind {
+            "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
+            "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
+            "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
+            "cgroup" => self.cgroup.get_or_init(|| cgroup_root().map(|_| ()).ok_or("no cgroup v2 is mounted".into())),
+            _ => &Ok(()),
+        };
+        if let Err(why) = whole {
+            return Some(why.clone());
+        }
+        let types = self.types();
+        match hook.kind {
+            "fentry" | "fexit" => missing(types.contains_key(target), "function", target),
+            "lsm" => missing(types.contains_key(&format!("bpf_lsm_{target}")), "LSM hook", target),
+            "tp_btf" => missing(types.contains_key(&format!("btf_trace_{target}")), "tracepoint", target),
+            "iter" => missing(types.contains_key(&format!("bpf_iter_{target}")), "iterator", target),
+            // functions that the compiler changed are not among the types, but may be probed
+            "kprobe" | "kretprobe" => {
+                missing(types.contains_key(target) || self.functions().contains(target), "function", target)
+            }
+            _ => None,
+        }
+    }
+
+    fn types(&self) -> &btf::Found {
+        self.types.get_or_init(|| {
+            let hooks = EVENTS.iter().flat_map(|event| event.attach).flat_map(|way| way.hooks);
+            let mut names: HashSet<String> = hooks
+                .map(|hook| match hook.kind {
+                    "lsm" => format!("bpf_lsm_{}", hook.target),
+                    "tp_btf" => format!("btf_trace_{}", hook.target),
+                    "iter" => format!("bpf_iter_{}", hook.target),
+                    _ => hook.target.to_owned(),
+                })
+                .collect();
+            names.extend([TRIED_FUNCTION, TRIED_LSM].map(str::to_owned));
+            btf::find(&names)
+        })
+    }
+
+    /// The kernel's functions by name: 150,000 lines, read only where the types do not know one.
+    fn functions(&self) -> &HashSet<String> {
+        self.functions.get_or_init(|| {
+            let text = fs::read("/proc/kallsyms").unwrap_or_default();
+            let text = String::from_utf8_lossy(&text);
+            text.lines().filter_map(|line| line.split_ascii_whitespace().nth(2)).map(str::to_owned).collect()
+        })
+    }
+
+    /// Loads a program that does nothing, to be attached to `function`.
+    fn try_trampoline(&self, function: &str, (kind, attach): (u32, u32)) -> Result<(), String> {
+        let Some(&id) = self.types().get(function) else {
+            return Err("the kernel has no types (CONFIG_DEBUG_INFO_BTF)".into());
+        };
+        let instructions = [
+            libbpf_sys::bpf_insn { code: 0xb7, ..Default::default() }, // r0 = 0
+            libbpf_sys::bpf_insn { code: 0x95, ..Default::default() }, // exit
+        ];
+        let mut options = libbpf_sys::bpf_prog_load_opts {
+            sz: size_of::<libbpf_sys::bpf_prog_load_opts>() as libbpf_sys::size_t,
+            expected_attach_type: attach,
+            attach_btf_id: id,
+            ..Default::default()
+        };
+        let (name, license) = (CString::from(c"tracee_try"), CString::from(c"GPL"));
+        // SAFETY: all pointers are valid for the call; the kernel copies what it keeps
+        let fd = unsafe {
+            libbpf_sys::bpf_prog_load(
+                kind,
+                name.as_ptr(),
+                license.as_ptr(),
+                instructions.as_ptr(),
+                instructions.len() as libbpf_sys::size_t,
+                &mut options,
+            )
+        };
+        if fd < 0 {
+            let error = io::Error::from_raw_os_error(-fd);
+            return Err(format!("the kernel refuses such programs: {}", crate::error::strerror(&error)));
+        }
+        // SAFETY: a descriptor that nobody else owns; dropped, the program is gone
+        drop(unsafe { OwnedFd::from_raw_fd(fd) });
+        Ok(())
+    }
+
+    fn try_lsm(&self) -> Result<(), String> {
+        self.try_trampoline(TRIED_LSM, (libbpf_sys::BPF_PROG_TYPE_LSM, libbpf_sys::BPF_LSM_MAC))?;
+        // without it such programs load and attach, and never run
+        match active_lsms() {
+            Some(list) if !list.split(',').any(|name| name == "bpf") => {
+                Err(format!("bpf is not among the kernel's security modules ({list}; boot with lsm=...,bpf)"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether all hooks of this kind are gone with the kind itself, such as all of `fentry` where trampolines are refused.
+pub fn is_lesser(kind: &str) -> bool {
+    !TRAMPOLINES.contains(&kind) && kind != "kprobe" && kind != "kretprobe"
+}
+
+fn fentry_type() -> (u32, u32) {
+    (libbpf_sys::BPF_PROG_TYPE_TRACING, libbpf_sys::BPF_TRACE_FENTRY)
+}
+
+fn missing(there: bool, what: &str, name: &str) -> Option<String> {
+    (!there).then(|| format!("this kernel has no {what} {name}"))
+}
+
+fn has_kprobes() -> Result<(), String> {
+    let there = fs::metadata("/sys/bus/event_source/devices/kprobe/type").is_ok();
+    there.then_some(()).ok_or_else(|| "this kernel has no kprobes (CONFIG_KPROBES)".into())
+}
+
+/// Where the root of the cgroup v2 hierarchy is mounted.
+pub fn cgroup_root() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let (place, kind) = (words.nth(1)?, words.next()?);
+        (kind == "cgroup2").then(|| place.to_owned())
+    })
+}
+
+/// The kernel's active security modules, comma-separated; `None` where that cannot be learnt. From securityfs, which is
+/// mounted out of everybody's sight for the purpose.
+pub fn active_lsms() -> Option<String> {
+    if let Ok(list) = fs::read_to_string("/sys/kernel/security/lsm") {
+        return Some(list.trim().to_owned());
+    }
+    // SAFETY: system calls that take numbers and strings and give descriptors
+    let mount = unsafe {
+        let context = descriptor(libc::syscall(libc::SYS_fsopen, c"securityfs".as_ptr(), 1))?;
+        let none = std::ptr::null::<libc::c_char>();
+        const CREATE: libc::c_int = 6;
+        if libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), CREATE, none, none, 0) < 0 {
+            return None;
+        }
+        descriptor(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 1, 0))?
+    };
+    // SAFETY: as above
+    let file = unsafe {
+        descriptor(libc::openat(mount.as_raw_fd(), c"lsm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC).into())?
+    };
+    let list = io::read_to_string(fs::File::from(file)).ok()?;
+    Some(list.trim().to_owned())
+}
+
+/// # Safety
+/// `result` is what a system call returned that makes a descriptor.
+unsafe fn descriptor(result: libc::c_long) -> Option<OwnedFd> {
+    // SAFETY: by the caller
+    i32::try_from(result).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,130 @@
+//! Which way an event is taken, and so which programs are loaded. What is not needed is not loaded: the verifier's time
+//! is most of the start.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracee_core::catalogue::{Event, Way, EVENTS, GROUPS};
+use tracee_core::plan::Compiled;
+
+use crate::probe::{self, Kernel};
+
+/// Kinds of hooks that may be used; the others stand back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowed(Option<Vec<String>>);
+
+impl Allowed {
+    /// The words that [`Allowed::parse`] takes.
+    pub const WORDS: [&'static str; 5] = ["best", "fentry", "lsm", "kprobe", "fallback"];
+
+    pub fn best() -> Allowed {
+        Allowed(None)
+    }
+
+    /// `best` is every kind. Others name the better kinds that may be used; `fallback` names none of them. The lesser
+    /// kinds may always be used.
+    pub fn parse(word: &str) -> Option<Allowed> {
+        match word {
+            "best" => Some(Allowed::best()),
+            "fallback" => Some(Allowed(Some(Vec::new()))),
+            "fentry" => Some(Allowed(Some(vec!["fentry".into(), "fexit".into()]))),
+            "kprobe" => Some(Allowed(Some(vec!["kprobe".into(), "kretprobe".into()]))),
+            "lsm" => Some(Allowed(Some(vec!["lsm".into()]))),
+            _ => None,
+        }
+    }
+
+    fn has(&self, kind: &str) -> bool {
+        probe::is_lesser(kind) || self.0.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == kind))
+    }
+}
+
+/// What was chosen for the events of a plan.
+#[derive(Debug, Default)]
+pub struct Chosen {
+    /// Names of the programs to load.
+    pub programs: BTreeSet<&'static str>,
+    /// By event index: the way it is taken.
+    pub ways: BTreeMap<u16, &'static Way>,
+    /// By event index: why there is no way.
+    pub unavailable: BTreeMap<u16, String>,
+}
+
+/// Chooses for every event that a policy selects the first way whose hooks can all be had. Programs in `refused` were
+/// tried and cannot, for the reason given there.
+pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTreeMap<String, String>) -> Chosen {
+    let mut chosen = Chosen::default();
+    // for the table of tasks, whatever is traced
+    chosen.programs.extend(["tracee_fork", "tracee_exec", "tracee_exit"]);
+    for (index, event) in (0..).zip(&EVENTS) {
+        if plan.wanted[usize::from(index)] == 0 {
+            continue;
+        }
+        match way(event, kernel, allowed, refused) {
+            Ok(way) => {
+                chosen.programs.extend(way.hooks.iter().filter_map(|hook| hook.program));
+                chosen.programs.extend(way.hooks.iter().filter_map(|hook| dispatcher(hook.kind)));
+                chosen.ways.insert(index, way);
+            }
+            Err(why) => {
+                chosen.unavailable.insert(index, why);
+            }
+        }
+    }
+    let tree = tracee_core::scope::NUMBER_KEYS.iter().position(|key| *key == "tree");
+    if plan.scope.follow != 0 || tree.is_some_and(|key| plan.scope.numbers[key].used != 0) {
+        chosen.programs.extend(["tracee_inherit", "tracee_follow"]);
+    }
+    chosen
+}
+
+fn way(
+    event: &'static Event,
+    kernel: &Kernel,
+    allowed: &Allowed,
+    refused: &BTreeMap<String, String>,
+) -> Result<&'static Way, String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for way in event.attach {
+        let mut permitted = way.hooks.iter().filter(|hook| !allowed.has(hook.kind));
+        if let Some(hook) = permitted.next() {
+            reasons.push(format!("{} was not to be used", hook.kind));
+            continue;
+        }
+        let refusal = way.hooks.iter().find_map(|hook| {
+            let tried = hook.program.and_then(|program| refused.get(program).cloned());
+            tried.or_else(|| kernel.refusal(hook)).map(|why| format!("{}: {why}", hook.kind))
+        });
+        match refusal {
+            None => return Ok(way),
+            Some(why) => reasons.push(why),
+        }
+    }
+    reasons.dedup();
+    Err(reasons.join("; "))
+}
+
+/// The program that hands system calls to the programs of groups.
+fn dispatcher(kind: &str) -> Option<&'static str> {
+    match kind {
+        "sys_enter" => Some("tracee_groups_enter"),
+        "sys_exit" => Some("tracee_groups_exit"),
+        _ => None,
+    }
+}
+
+/// Whether an event can do without this program, going another way or not at all.
+pub fn is_optional(program: &str) -> bool {
+    let hooks = EVENTS.iter().flat_map(|event| event.attach).flat_map(|way| way.hooks);
+    hooks.filter_map(|hook| hook.program).any(|name| name == program)
+}
+
+/// Where a group's program belongs: the map of programs, and its place there.
+pub fn group_of(program: &str) -> Option<(&'static str, u32)> {
+    let (group, map) = match program.strip_prefix("tracee_")?.rsplit_once('_')? {
+        (group, "exit") => (group, "tracee_exits"),
+        (group, "enter") => (group, "tracee_enters"),
+        _ => return None,
+    };
+    let place = GROUPS.iter().position(|name| *name == group)?;
+    Some((map, place as u32))
+}
