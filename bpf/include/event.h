@@ -45,6 +45,13 @@ static __always_inline void append_unknown(u32 slot)
 		chunk_empty(builder, CHUNK_NULL);
 }
 
+/* As the kind `cred` of the catalogue is laid out: `Cred` of crates/core/src/value.rs. */
+struct credentials {
+	u32 uid, gid, suid, sgid, euid, egid, fsuid, fsgid;
+	u32 user_ns, securebits;
+	u64 inheritable, permitted, effective, bounding, ambient;
+};
+
 static __noinline u64 change_time(struct inode *inode)
 {
 	if (bpf_core_field_exists(inode->i_ctime_sec))

@@ -17,6 +17,9 @@ fn kind(arg: &Arg) -> &'static str {
         Some(Kind::Timespec2) => "TimespecPair",
         Some(Kind::FdPair) => "FdPair",
         Some(Kind::BootTime) => "BootTime",
+        Some(Kind::Cred) => "Cred",
+        Some(Kind::Numbers) => "Numbers",
+        Some(Kind::Symbols) => "Symbols",
         _ => match scalar(&arg.c_type).expect("the catalogue was checked") {
             Scalar::Bool => "Bool",
             Scalar::U8 => "U8",

@@ -178,6 +178,12 @@ pub enum Kind {
     Gid,
     /// ns since boot, shown as ns since 1970.
     BootTime,
+    /// What a task may do: `struct credentials` of bpf/include/event.h.
+    Cred,
+    /// Any number of u64.
+    Numbers,
+    /// Things of the kernel with the symbols that they lead to: name, symbol and the symbol's owner, each with its NUL.
+    Symbols,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

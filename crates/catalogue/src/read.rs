@@ -121,7 +121,7 @@ impl Catalogue {
                     }
                 }
                 let needs_length = matches!(arg.kind, Some(Kind::Bytes | Kind::SockaddrIn | Kind::SockaddrOut));
-                if needs_length && arg.length.is_none() {
+                if event.is_syscall() && needs_length && arg.length.is_none() {
                     return fail("no length".into());
                 }
             }

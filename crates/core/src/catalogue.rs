@@ -75,6 +75,9 @@ pub enum Kind {
     FdPair,
     /// ns since boot
     BootTime,
+    Cred,
+    Numbers,
+    Symbols,
 }
 
 /// Where the names of an argument's values come from.

@@ -1,10 +1,11 @@
 //! A record with its meaning: the catalogue's view of the bytes.
 
 use smallvec::SmallVec;
+use zerocopy::FromBytes;
 
 use crate::catalogue::{self, Kind};
 use crate::record::{self, chunk, flags, Chunk, Head};
-use crate::value::{List, SockAddr, Text, Timespec, Value};
+use crate::value::{Cred, List, Numbers, SockAddr, Symbols, Text, Timespec, Value};
 
 /// Chunks that may come after those of the arguments: what [`Event::script`] reads.
 const EXTRA: usize = 2;
@@ -90,6 +91,9 @@ impl<'a> Event<'a> {
                 (Some(a), Some(b)) => Value::FdPair([i32::from_le_bytes(*a), i32::from_le_bytes(*b)]),
                 _ => Value::Null,
             },
+            Kind::Cred => Cred::read_from_bytes(chunk.bytes).map_or(Value::Null, Value::Cred),
+            Kind::Numbers => Value::Numbers(Numbers::new(chunk.bytes, cut)),
+            Kind::Symbols => Value::Symbols(Symbols::new(chunk.bytes)),
             scalar => match chunk.bytes.first_chunk() {
                 Some(bytes) => self.scalar(scalar, u64::from_le_bytes(*bytes)),
                 None => Value::Null,

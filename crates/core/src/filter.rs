@@ -137,7 +137,7 @@ impl Rule {
 impl FieldTest {
     fn add(&mut self, name: &str, arg: Option<&Arg>, op: Op, word: &str) -> Result<(), String> {
         let kind = arg.map_or(Kind::I64, |a| a.kind);
-        let textual = matches!(kind, Kind::String | Kind::StringList | Kind::SockAddr);
+        let textual = matches!(kind, Kind::String | Kind::StringList | Kind::SockAddr | Kind::Symbols);
         let side = match op {
             Op::Equal => &mut self.yes,
             Op::NotEqual => &mut self.no,
@@ -155,7 +155,7 @@ impl FieldTest {
         };
         side.push(match kind {
             Kind::String => Test::Text(Pattern::new(word)),
-            Kind::StringList => Test::Text(Pattern::containing(word)),
+            Kind::StringList | Kind::Symbols => Test::Text(Pattern::containing(word)),
             Kind::SockAddr => Test::Text(Pattern::new(word)),
             _ => match whole_number(kind, word) {
                 Some(value) => Test::Number(value),
@@ -186,7 +186,11 @@ impl Test {
             (Test::Text(pattern), Value::SockAddr(address)) => {
                 address_texts(address).iter().any(|text| pattern.matches(text))
             }
+            (Test::Text(pattern), Value::Symbols(symbols)) => {
+                symbols.iter().any(|s| [s.name, s.symbol, s.owner].iter().any(|text| pattern.matches(text)))
+            }
             (Test::Text(_), _) => false,
+            (test, Value::Numbers(numbers)) => numbers.iter().any(|number| test.holds(&Value::Uint(number))),
             (Test::Number(number), Value::FdPair(pair)) => pair.iter().any(|fd| i128::from(*fd) == *number),
             (Test::Number(number), value) => number_of(value) == Some(*number),
             (Test::Named(named), value) => number_of(value).is_some_and(|number| {

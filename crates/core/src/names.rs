@@ -39,6 +39,20 @@ impl Printer {
     }
 }
 
+/// Appends the capabilities of a set: `CAP_NET_ADMIN|CAP_SYS_PTRACE`; `all` of those that have a name, or `none`.
+pub fn write_capabilities(out: &mut Vec<u8>, set: u64) {
+    let known = FAMILIES[usize::from(family::CAPABILITY)].values;
+    let all = known.iter().fold(0, |all, (_, bit, _)| all | 1 << bit);
+    if set == 0 || set & all == all {
+        out.extend_from_slice(if set == 0 { b"none" } else { b"all" });
+        return;
+    }
+    for (i, bit) in (0..64).filter(|bit| set >> bit & 1 != 0).enumerate() {
+        out.extend_from_slice(if i == 0 { b"" } else { b"|" });
+        write(out, family::CAPABILITY, bit);
+    }
+}
+
 /// The family that names this argument's values; `other` gives the value of another argument of the event.
 pub fn family_of(arg: &Arg, other: impl Fn(usize) -> i64) -> Option<u16> {
     match &arg.names {

@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
 use crate::record::{chunk, Chunk};
 
 /// The value of one argument. Bytes are the traced program's own, whatever they are.
@@ -19,6 +21,9 @@ pub enum Value<'a> {
     Timespec(Timespec),
     TimespecPair([Timespec; 2]),
     FdPair([i32; 2]),
+    Cred(Cred),
+    Numbers(Numbers<'a>),
+    Symbols(Symbols<'a>),
 }
 
 /// A string or a path.
@@ -116,6 +121,78 @@ impl<'a> List<'a> {
             rest = end.map_or(&[], |end| &rest[end + 1..]);
             Some(item)
         }))
+    }
+}
+
+/// What a task may do: `struct credentials` of `bpf/include/event.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, FromBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Cred {
+    ids: [u32; 8],
+    user_ns: u32,
+    securebits: u32,
+    capabilities: [u64; 5],
+}
+
+impl Cred {
+    const IDS: [&'static str; 8] = ["uid", "gid", "suid", "sgid", "euid", "egid", "fsuid", "fsgid"];
+    const CAPABILITIES: [&'static str; 5] =
+        ["cap_inheritable", "cap_permitted", "cap_effective", "cap_bounding", "cap_ambient"];
+
+    /// Its fields but for the capabilities, by their names in the kernel.
+    pub fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let others = [("user_ns", self.user_ns), ("securebits", self.securebits)];
+        let ids = Cred::IDS.into_iter().zip(self.ids).chain(others);
+        ids.map(|(name, number)| (name, u64::from(number))).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The sets of capabilities: bit n is capability n.
+    pub fn capabilities(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Cred::CAPABILITIES.into_iter().zip(self.capabilities)
+    }
+}
+
+/// Numbers of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers<'a> {
+    bytes: &'a [u8],
+    pub cut: bool,
+}
+
+impl<'a> Numbers<'a> {
+    pub fn new(bytes: &'a [u8], cut: bool) -> Numbers<'a> {
+        Numbers { bytes, cut }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = u64> + 'a {
+        self.bytes.chunks_exact(8).filter_map(|chunk| chunk.first_chunk().copied().map(u64::from_le_bytes))
+    }
+}
+
+/// Things of the kernel, such as entries of a table of functions, with the symbols that they lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbols<'a>(List<'a>);
+
+/// One of [`Symbols`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    /// The entry.
+    pub name: &'a [u8],
+    /// What it leads to: a symbol, or an address that has none.
+    pub symbol: &'a [u8],
+    /// The module that holds it; empty where none is known to.
+    pub owner: &'a [u8],
+}
+
+impl<'a> Symbols<'a> {
+    pub fn new(bytes: &'a [u8]) -> Symbols<'a> {
+        Symbols(List::new(bytes, false))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Symbol<'a>> {
+        let list = self.0;
+        let mut texts = list.iter().collect::<Vec<_>>().into_iter();
+        std::iter::from_fn(move || Some(Symbol { name: texts.next()?, symbol: texts.next()?, owner: texts.next()? }))
     }
 }
 

@@ -227,6 +227,25 @@ fn value<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> 
         Value::TimespecPair([a, b]) => (seconds(a), seconds(b)).into_pyobject(py)?.into_any(),
         Value::FdPair([a, b]) => (a, b).into_pyobject(py)?.into_any(),
         Value::SockAddr(address) => sockaddr(py, address)?.into_any(),
+        Value::Cred(cred) => {
+            let dict = PyDict::new(py);
+            for (name, number) in cred.numbers().chain(cred.capabilities()) {
+                dict.set_item(name, number)?;
+            }
+            dict.into_any()
+        }
+        Value::Numbers(numbers) => PyList::new(py, numbers.iter())?.into_any(),
+        Value::Symbols(symbols) => {
+            let list = PyList::empty(py);
+            for symbol in symbols.iter() {
+                let dict = PyDict::new(py);
+                dict.set_item("name", text(py, symbol.name)?)?;
+                dict.set_item("symbol", text(py, symbol.symbol)?)?;
+                dict.set_item("owner", text(py, symbol.owner)?)?;
+                list.append(dict)?;
+            }
+            list.into_any()
+        }
     })
 }
 

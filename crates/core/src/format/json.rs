@@ -5,7 +5,7 @@ use crate::catalogue::EVENTS;
 use crate::event::Event;
 use crate::names;
 use crate::text;
-use crate::value::{SockAddr, Text, Timespec, Value};
+use crate::value::{Cred, SockAddr, Text, Timespec, Value};
 
 pub struct Json {
     parse_arguments: bool,
@@ -87,7 +87,69 @@ impl Json {
                 push_int(out, b);
                 out.push(b']');
             }
+            Value::Cred(cred) => self.cred(out, &cred),
+            Value::Numbers(numbers) => {
+                out.push(b'[');
+                for (i, number) in numbers.iter().enumerate() {
+                    out.extend_from_slice(if i == 0 { b"" } else { b"," });
+                    self.number(out, event, index, number);
+                }
+                out.push(b']');
+                if numbers.cut {
+                    out.extend_from_slice(br#","truncated":true"#);
+                }
+            }
+            Value::Symbols(symbols) => {
+                out.push(b'[');
+                for (i, symbol) in symbols.iter().enumerate() {
+                    out.extend_from_slice(if i == 0 { b"" } else { b"," });
+                    for (key, bytes) in
+                        [("{\"name", symbol.name), (",\"symbol", symbol.symbol), (",\"owner", symbol.owner)]
+                    {
+                        out.extend_from_slice(key.as_bytes());
+                        out.extend_from_slice(b"\":\"");
+                        text::json(out, bytes);
+                        out.push(b'"');
+                    }
+                    out.push(b'}');
+                }
+                out.push(b']');
+            }
         }
+    }
+}
+
+impl Json {
+    /// One of several numbers: by name where names are asked for and it has one.
+    fn number(&self, out: &mut Vec<u8>, event: &Event, index: usize, number: u64) {
+        match event.info.args[index].names {
+            crate::catalogue::Names::Family(family) if self.parse_arguments => {
+                out.push(b'"');
+                names::write(out, family, number as i64);
+                out.push(b'"');
+            }
+            _ => push_int(out, number),
+        }
+    }
+
+    fn cred(&self, out: &mut Vec<u8>, cred: &Cred) {
+        for (i, (name, number)) in cred.numbers().enumerate() {
+            out.extend_from_slice(if i == 0 { b"{\"" } else { b",\"" });
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            push_int(out, number);
+        }
+        for (name, set) in cred.capabilities() {
+            out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            if self.parse_arguments {
+                out.push(b'"');
+                names::write_capabilities(out, set);
+                out.push(b'"');
+            } else {
+                push_int(out, set);
+            }
+        }
+        out.push(b'}');
     }
 }
 

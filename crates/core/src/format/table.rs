@@ -153,6 +153,24 @@ fn write_value(out: &mut Vec<u8>, event: &Event, index: usize, value: &Value, co
         Value::TimespecPair([a, b]) => out.extend_from_slice(format!("[{}, {}]", seconds(a), seconds(b)).as_bytes()),
         Value::FdPair([a, b]) => out.extend_from_slice(format!("[{a}, {b}]").as_bytes()),
         Value::SockAddr(ref address) => sockaddr(out, address),
+        Value::Cred(ref cred) => {
+            for (name, number) in cred.numbers() {
+                out.extend_from_slice(format!("{name}={number} ").as_bytes());
+            }
+            for (i, (name, set)) in cred.capabilities().enumerate() {
+                out.extend_from_slice(format!("{}{name}=", if i == 0 { "" } else { " " }).as_bytes());
+                names::write_capabilities(out, set);
+            }
+        }
+        Value::Numbers(numbers) => {
+            let texts: Vec<String> = numbers.iter().map(|number| number.to_string()).collect();
+            write_items(out, texts.iter().map(String::as_bytes), numbers.cut);
+        }
+        Value::Symbols(symbols) => {
+            let texts: Vec<Vec<u8>> =
+                symbols.iter().map(|s| [s.name, b" -> ", s.symbol, b" of ", s.owner].concat()).collect();
+            write_items(out, texts.iter().map(Vec::as_slice), false);
+        }
     }
 }
 
