@@ -113,8 +113,8 @@ class Tracer:
         attach: str = "best",
     ) -> Tracer: ...
     @property
-    def ways(self) -> dict[str, tuple[str, str]]:
-        """By event: the way it is taken, and what that misses."""
+    def ways(self) -> dict[str, tuple[str, str, str]]:
+        """By event: the way it is taken, what that misses, and why there is no better."""
     @property
     def unavailable(self) -> dict[str, str]:
         """By event: why it cannot be had."""
@@ -127,6 +127,12 @@ class Tracer:
     def batch(self, seconds: float) -> list[Event] | None: ...
     def losses(self) -> tuple[int, int]: ...
     def counters(self) -> dict[str, int]: ...
+
+def capabilities(set: int) -> str:
+    """The capabilities of a set, by name."""
+
+def facts(ring_pages: int) -> dict[str, Any]:
+    """What the machine is and allows."""
 
 def events() -> list[EventKind]: ...
 def categories() -> list[str]: ...

@@ -3,17 +3,20 @@
 mod btf;
 mod buffers;
 mod error;
+mod facts;
 mod limits;
 mod mapping;
 mod messages;
 mod probe;
 mod ring;
 mod run;
+mod securityfs;
 mod session;
 mod shared;
 mod ways;
 
 pub use error::{Error, Result};
+pub use facts::Facts;
 pub use run::{run, Progress};
 pub use session::{Options, Session};
 pub use shared::Totals;

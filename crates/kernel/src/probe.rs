@@ -6,14 +6,14 @@ use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 
 use tracee_core::catalogue::{Hook, EVENTS};
 
-use crate::btf;
+use crate::{btf, securityfs};
 
-/// Kinds of hooks that a kernel may refuse as a whole.
-const TRAMPOLINES: [&str; 3] = ["fentry", "fexit", "lsm"];
+/// The better kinds of hooks, which a kernel may refuse as a whole.
+pub const BETTER: [&str; 5] = ["fentry", "fexit", "lsm", "kprobe", "kretprobe"];
 /// Functions that every kernel has, to try trampolines on.
 const TRIED_FUNCTION: &str = "security_file_open";
 const TRIED_LSM: &str = "bpf_lsm_file_open";
@@ -33,14 +33,7 @@ impl Kernel {
     /// Why a hook cannot be had here, in a few words; `None`: it seems that it can.
     pub fn refusal(&self, hook: &Hook) -> Option<String> {
         let target = hook.target;
-        let whole = match hook.kind {
-            "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
-            "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
-            "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
-            "cgroup" => self.cgroup.get_or_init(|| cgroup_root().map(|_| ()).ok_or("no cgroup v2 is mounted".into())),
-            _ => &Ok(()),
-        };
-        if let Err(why) = whole {
+        if let Err(why) = self.kind(hook.kind) {
             return Some(why.clone());
         }
         let types = self.types();
@@ -54,6 +47,17 @@ impl Kernel {
                 missing(types.contains_key(target) || self.functions().contains(target), "function", target)
             }
             _ => None,
+        }
+    }
+
+    /// Why hooks of a kind cannot be had at all; `Ok`: that depends on the hook.
+    pub fn kind(&self, kind: &str) -> &Result<(), String> {
+        match kind {
+            "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
+            "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
+            "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
+            "cgroup" => self.cgroup.get_or_init(|| cgroup_root().map(|_| ()).ok_or("no cgroup v2 is mounted".into())),
+            _ => &Ok(()),
         }
     }
 
@@ -121,18 +125,13 @@ impl Kernel {
     fn try_lsm(&self) -> Result<(), String> {
         self.try_trampoline(TRIED_LSM, (libbpf_sys::BPF_PROG_TYPE_LSM, libbpf_sys::BPF_LSM_MAC))?;
         // without it such programs load and attach, and never run
-        match active_lsms() {
+        match securityfs::read("lsm") {
             Some(list) if !list.split(',').any(|name| name == "bpf") => {
                 Err(format!("bpf is not among the kernel's security modules ({list}; boot with lsm=...,bpf)"))
             }
             _ => Ok(()),
         }
     }
-}
-
-/// Whether all hooks of this kind are gone with the kind itself, such as all of `fentry` where trampolines are refused.
-pub fn is_lesser(kind: &str) -> bool {
-    !TRAMPOLINES.contains(&kind) && kind != "kprobe" && kind != "kretprobe"
 }
 
 fn fentry_type() -> (u32, u32) {
@@ -156,35 +155,4 @@ pub fn cgroup_root() -> Option<String> {
         let (place, kind) = (words.nth(1)?, words.next()?);
         (kind == "cgroup2").then(|| place.to_owned())
     })
-}
-
-/// The kernel's active security modules, comma-separated; `None` where that cannot be learnt. From securityfs, which is
-/// mounted out of everybody's sight for the purpose.
-pub fn active_lsms() -> Option<String> {
-    if let Ok(list) = fs::read_to_string("/sys/kernel/security/lsm") {
-        return Some(list.trim().to_owned());
-    }
-    // SAFETY: system calls that take numbers and strings and give descriptors
-    let mount = unsafe {
-        let context = descriptor(libc::syscall(libc::SYS_fsopen, c"securityfs".as_ptr(), 1))?;
-        let none = std::ptr::null::<libc::c_char>();
-        const CREATE: libc::c_int = 6;
-        if libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), CREATE, none, none, 0) < 0 {
-            return None;
-        }
-        descriptor(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 1, 0))?
-    };
-    // SAFETY: as above
-    let file = unsafe {
-        descriptor(libc::openat(mount.as_raw_fd(), c"lsm".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC).into())?
-    };
-    let list = io::read_to_string(fs::File::from(file)).ok()?;
-    Some(list.trim().to_owned())
-}
-
-/// # Safety
-/// `result` is what a system call returned that makes a descriptor.
-unsafe fn descriptor(result: libc::c_long) -> Option<OwnedFd> {
-    // SAFETY: by the caller
-    i32::try_from(result).ok().filter(|fd| *fd >= 0).map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -34,7 +34,7 @@ impl Allowed {
     }
 
     fn has(&self, kind: &str) -> bool {
-        probe::is_lesser(kind) || self.0.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == kind))
+        !probe::BETTER.contains(&kind) || self.0.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == kind))
     }
 }
 
@@ -43,8 +43,8 @@ impl Allowed {
 pub struct Chosen {
     /// Names of the programs to load.
     pub programs: BTreeSet<&'static str>,
-    /// By event index: the way it is taken.
-    pub ways: BTreeMap<u16, &'static Way>,
+    /// By event index: the way it is taken, and why no better one is.
+    pub ways: BTreeMap<u16, (&'static Way, String)>,
     /// By event index: why there is no way.
     pub unavailable: BTreeMap<u16, String>,
 }
@@ -60,10 +60,10 @@ pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTr
             continue;
         }
         match way(event, kernel, allowed, refused) {
-            Ok(way) => {
+            Ok((way, why)) => {
                 chosen.programs.extend(way.hooks.iter().filter_map(|hook| hook.program));
                 chosen.programs.extend(way.hooks.iter().filter_map(|hook| dispatcher(hook.kind)));
-                chosen.ways.insert(index, way);
+                chosen.ways.insert(index, (way, why));
             }
             Err(why) => {
                 chosen.unavailable.insert(index, why);
@@ -82,7 +82,7 @@ fn way(
     kernel: &Kernel,
     allowed: &Allowed,
     refused: &BTreeMap<String, String>,
-) -> Result<&'static Way, String> {
+) -> Result<(&'static Way, String), String> {
     let mut reasons: Vec<String> = Vec::new();
     for way in event.attach {
         let mut permitted = way.hooks.iter().filter(|hook| !allowed.has(hook.kind));
@@ -95,7 +95,10 @@ fn way(
             tried.or_else(|| kernel.refusal(hook)).map(|why| format!("{}: {why}", hook.kind))
         });
         match refusal {
-            None => return Ok(way),
+            None => {
+                reasons.dedup();
+                return Ok((way, reasons.join("; ")));
+            }
             Some(why) => reasons.push(why),
         }
     }

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod event;
+mod facts;
 mod tracer;
 
 use pyo3::prelude::*;
@@ -13,6 +14,8 @@ mod _core {
     use super::catalogue::{categories, events, nearest, Arg, EventKind};
     #[pymodule_export]
     use super::event::{unescape, Event};
+    #[pymodule_export]
+    use super::facts::{capabilities, facts};
     #[pymodule_export]
     use super::tracer::{check, KernelError, Tracer};
 

@@ -86,9 +86,9 @@ pub struct Tracer {
     policy_names: Arc<Vec<String>>,
     #[pyo3(get)]
     notes: Vec<String>,
-    /// By event: the way it is taken, and what that misses.
+    /// By event: the way it is taken, what that misses, and why there is no better.
     #[pyo3(get)]
-    ways: BTreeMap<&'static str, (String, &'static str)>,
+    ways: BTreeMap<&'static str, (String, &'static str, String)>,
     /// By event: why it cannot be had.
     #[pyo3(get)]
     unavailable: BTreeMap<&'static str, String>,
@@ -124,7 +124,7 @@ impl Tracer {
         let name = |index: &u16| EVENTS[usize::from(*index)].name;
         let chosen = &session.chosen;
         Ok(Tracer {
-            ways: chosen.ways.iter().map(|(index, way)| (name(index), (way.name(), way.misses))).collect(),
+            ways: chosen.ways.iter().map(|(i, (way, why))| (name(i), (way.name(), way.misses, why.clone()))).collect(),
             unavailable: chosen.unavailable.iter().map(|(index, why)| (name(index), why.clone())).collect(),
             policy_names: Arc::new(plan.names.clone()),
             notes: session.notes.clone(),

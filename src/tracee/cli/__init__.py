@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tracee import _core
-from tracee.cli.flags import Command, parse
+from tracee.cli.flags import COMMANDS, Command, parse
 from tracee.errors import TraceeError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; its exit status: 0, or 1 after an ``ERROR`` line."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        command, settings = parse(sys.argv[1:] if arguments is None else list(arguments))
+        if words and words[0] in COMMANDS:
+            return _print(partial(_command, words[0], words[1:]))
+        command, settings = parse(words)
         if command is Command.VERSION:
             print(f"tracee {_core.__version__}")
         elif command is Command.LIST:
-            return _list()
+            from tracee.events import listing
+
+            return _print(lambda: print(listing(), flush=True))
         elif command is Command.RUN:
             from tracee.cli.run import run
 
@@ -30,11 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _list() -> int:
-    from tracee.events import listing
+def _command(name: str, arguments: Sequence[str]) -> None:
+    from importlib import import_module
 
+    import_module(f"tracee.cli.{name}").command(arguments)
+
+
+def _print(write: Callable[[], None]) -> int:
     try:
-        print(listing(), flush=True)
+        write()
     except BrokenPipeError:
         # the reader has seen enough; Python would complain of the rest at its end
         sys.stdout = None

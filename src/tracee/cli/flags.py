@@ -14,6 +14,9 @@ from tracee.events import DEFAULT, nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
 from tracee.output import OutputSettings, parse_outputs
 
+COMMANDS = ("doctor",)
+"""Words that may come first: each is a module of this package, with a function ``command`` for the words after it."""
+
 
 class Command(Enum):
     """What is to be done."""
@@ -36,16 +39,17 @@ class Settings(NamedTuple):
     stats: bool = False
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Complains in one line, as all of tracee does."""
 
     def error(self, message: str) -> NoReturn:
+        """Raises InputError."""
         raise InputError(message)
 
 
 def parser() -> argparse.ArgumentParser:
     """The flags, with their help."""
-    flags = _Parser(
+    flags = CommandParser(
         prog="tracee",
         description="Linux runtime security and forensics: watches what programs ask of the kernel, as events.",
         epilog="Several --scope: all must hold. The same key again: one of its values. The manual: docs/.",
@@ -118,7 +122,9 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
     given, unknown = flags.parse_known_args(arguments)
     if unknown:
         known = [name for action in flags._actions for name in action.option_strings]
-        raise InputError(f'unknown flag "{unknown[0]}"{nearest_hint(unknown[0].partition("=")[0], known)}')
+        what = "flag" if unknown[0].startswith("-") else "command"
+        words = known if what == "flag" else COMMANDS
+        raise InputError(f'unknown {what} "{unknown[0]}"{nearest_hint(unknown[0].partition("=")[0], words)}')
     if given.help:
         print(flags.format_help(), end="")
         return Command.HELP, Settings()
@@ -127,15 +133,13 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
     events = tuple(word for text in given.events or [DEFAULT] for word in text.split(",") if word)
     if events == ("list",):
         return Command.LIST, Settings()
-    if given.attach not in _core.ATTACH:
-        raise InputError(f'--attach: unknown way "{given.attach}"{nearest_hint(given.attach, _core.ATTACH)}')
     output = parse_outputs(given.output)
     kernel = KernelSettings(
         perf_buffer_size=int(_number("--perf-buffer-size", given.perf_buffer_size, 1, MOST_PAGES, whole=True)),
         sampling=_number("--sampling", given.sampling, 0, 100),
         exec_env=output.exec_env,
         statistics=given.stats,
-        attach=given.attach,
+        attach=nearest_word("--attach", given.attach, _core.ATTACH),
     )
     return Command.RUN, Settings(
         events=events,
@@ -146,6 +150,17 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
         log_level=given.log,
         stats=given.stats,
     )
+
+
+def nearest_word(flag: str, word: str, known: Sequence[str]) -> str:
+    """The word itself, where it is one of those known.
+
+    Raises:
+        InputError: it is not; with the nearest that is.
+    """
+    if word not in known:
+        raise InputError(f'{flag}: unknown word "{word}"{nearest_hint(word, known)}')
+    return word
 
 
 def _number(flag: str, text: str, least: int, most: int, *, whole: bool = False) -> float:

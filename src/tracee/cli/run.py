@@ -58,7 +58,7 @@ def _tell_ways(tracer: _core.Tracer, named: set[str]) -> None:
     for event, why in tracer.unavailable.items():
         level = logging.WARNING if event in named else logging.DEBUG
         logger.log(level, "event %s is not available on this kernel: %s", event, why)
-    for event, (way, misses) in tracer.ways.items():
+    for event, (way, misses, _) in tracer.ways.items():
         logger.debug("%s is taken by %s%s", event, way, f", which misses {misses}" if misses else "")
 
 
