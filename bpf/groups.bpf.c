@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Kernel events on kernels where they cannot be taken where they happen: told from the system calls that cause them. A
- * call of a group (catalogue/groups.yaml) is handed to the group's program, where that is loaded; others pay one look
- * into a table.
+ * Kernel events on kernels where they cannot be taken where they happen: told from the system calls that cause them.
+ * Each group of calls (catalogue/groups.yaml) has its function, AFTER_CALLS or BEFORE_CALLS. Which groups are needed is
+ * set before loading, so that the verifier passes over the others.
  */
 
 #include "include/event.h"
 #include "include/hook.h"
 
-#define GROUP_PROGRAMS(name)                           \
-	struct {                                       \
-		__uint(type, BPF_MAP_TYPE_PROG_ARRAY); \
-		__uint(max_entries, GROUPS);           \
-		__uint(key_size, sizeof(u32));         \
-		__uint(value_size, sizeof(u32));       \
-	} name SEC(".maps")
-GROUP_PROGRAMS(tracee_exits);
-GROUP_PROGRAMS(tracee_enters);
+/* Bit by group: those that are looked into. Alone in their section, for crates/kernel/src/session.rs. */
+const volatile struct {
+	u64 after, before;
+} groups SEC(".rodata.groups");
 
 static __always_inline u32 group_of(struct pt_regs *regs)
 {
@@ -25,16 +20,29 @@ static __always_inline u32 group_of(struct pt_regs *regs)
 	return call ? call->group : NO_GROUP;
 }
 
+#define AFTER_GROUP(group)                                                    \
+	if (groups.after & 1ULL << GROUP_##group && current == GROUP_##group) \
+		return after_##group(result);
+#define BEFORE_GROUP(group)                                                    \
+	if (groups.before & 1ULL << GROUP_##group && current == GROUP_##group) \
+		return before_##group();
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(tracee_groups_exit, struct pt_regs *regs, long result)
 {
-	bpf_tail_call(ctx, &tracee_exits, group_of(regs));
+	u32 current = group_of(regs);
+	if (current == NO_GROUP)
+		return 0;
+	GROUPS_AFTER(AFTER_GROUP)
 	return 0;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(tracee_groups_enter, struct pt_regs *regs, long number)
 {
-	bpf_tail_call(ctx, &tracee_enters, group_of(regs));
+	u32 current = group_of(regs);
+	if (current == NO_GROUP)
+		return 0;
+	GROUPS_BEFORE(BEFORE_GROUP)
 	return 0;
 }

@@ -80,6 +80,33 @@ int BPF_PROG(tracee_inherit, struct task_struct *parent, struct task_struct *chi
 
 /* ---- exec ---- */
 
+/* A program's file is about to be executed, with what the caller asked for; unknown where the kernel itself does it. */
+static __noinline int program_check_event(struct linux_binprm *bprm)
+{
+	struct call call = {};
+	bool asked = read_call(current_registers(), &call) && call.group == GROUP_exec;
+	s32 slot = begin_event(EVENT_security_bprm_check);
+	if (slot < 0)
+		return 0;
+	struct file *file = BPF_CORE_READ(bprm, file);
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	append_file_path(slot, file);
+	append_number(slot, user_dev(BPF_CORE_READ(inode, i_sb, s_dev)));
+	append_number(slot, BPF_CORE_READ(inode, i_ino));
+	u32 first = call.event == EVENT_execveat ? 2 : 1, width = call.compat ? 4 : 8;
+	append_list(slot, asked ? call.args[first] : 0, width);
+	append_list(slot, asked ? call.args[first + 1] : 0, width);
+	return builder_send(slot, 0);
+}
+
+AT_FUNCTION(security_bprm_check, struct linux_binprm *bprm)
+{
+	return program_check_event(bprm);
+}
+
+TRAMPOLINE_PROGRAM("lsm/bprm_check_security", tracee_bprm_check_security_lsm, at_security_bprm_check,
+		   struct linux_binprm *bprm)
+
 struct arg_count {
 	u64 next;
 	u32 width;
@@ -130,7 +157,7 @@ static __always_inline void note_exec(struct pt_regs *regs, bool is_script)
 		return;
 	state->exec_event = 0;
 	state->script_args = 0;
-	__builtin_memcpy(state->exec_comm, task->comm, TASK_COMM_LEN);
+	READ_BYTES(state->exec_comm, task->comm);
 	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (!call || !(call->flags & SYSCALL_EXEC))
 		return;
@@ -153,7 +180,7 @@ SEC("tp_btf/sched_prepare_exec")
 int BPF_PROG(tracee_sched_prepare_exec, struct task_struct *task, struct linux_binprm *bprm)
 {
 	note_exec(current_registers(), is_script(bprm));
-	return 0;
+	return by_lesser_way(EVENT_security_bprm_check) ? program_check_event(bprm) : 0;
 }
 
 BEFORE_CALLS(exec)
@@ -217,10 +244,10 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 		builder->record.args[4] = state->exec_flags;
 		append_fd_path(slot, state->exec_dirfd);
 	}
-	struct mm_struct *mm = task->mm;
+	struct mm_struct *mm = READ(task, mm);
 	append_string(slot, asked_path(bprm, event), 1);
-	append_area(slot, mm->arg_start, mm->arg_end);
-	append_area(slot, mm->env_start, mm->env_end);
+	append_area(slot, READ(mm, arg_start), READ(mm, arg_end));
+	append_area(slot, READ(mm, env_start), READ(mm, env_end));
 	if (state->script_args && is_script(bprm)) {
 		append_number(slot, state->script_args - 1);
 		append_kept(slot, state->script_name, SCRIPT_NAME);
@@ -234,7 +261,7 @@ struct mapped {
 
 static long take_file(struct task_struct *task, struct vm_area_struct *vma, struct mapped *mapped)
 {
-	mapped->file = (u64)vma->vm_file;
+	mapped->file = (u64)READ(vma, vm_file);
 	return 0;
 }
 
@@ -243,7 +270,7 @@ static __noinline struct file *elf_interpreter(struct file *program)
 {
 	struct pt_regs *regs = current_registers();
 	struct mapped mapped = {};
-	bpf_find_vma(bpf_get_current_task_btf(), instruction_pointer(regs), take_file, &mapped, 0);
+	find_area(instruction_pointer(regs), take_file, &mapped);
 	struct file *file = (void *)mapped.file;
 	return file && BPF_CORE_READ(file, f_inode) != BPF_CORE_READ(program, f_inode) ? file : NULL;
 }
@@ -254,26 +281,26 @@ static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
 	s32 slot = open_record(EVENT_sched_process_exec, policies);
 	if (slot < 0)
 		return 0;
-	struct mm_struct *mm = task->mm;
-	struct file *program = mm->exe_file;
+	struct mm_struct *mm = READ(task, mm);
+	struct file *program = READ(mm, exe_file);
 	struct task_state *state = current_state();
 
 	append_string(slot, asked_path(bprm, state ? state->exec_event : 0), 1);
 	append_file(slot, program);
 	append_number(slot, BPF_CORE_READ(program, f_inode, i_mode));
 	append_file(slot, elf_interpreter(program));
-	append_area(slot, mm->arg_start, mm->arg_end);
+	append_area(slot, READ(mm, arg_start), READ(mm, arg_end));
 	append_string(slot, (u64)BPF_CORE_READ(bprm, interp), 1);
 	struct file *input = file_of(0);
 	append_number(slot, input ? BPF_CORE_READ(input, f_inode, i_mode) & S_IFMT : 0);
 	append_file_path(slot, input);
-	append_number(slot, task->real_parent->flags & PF_KTHREAD ? 1 : 0);
+	append_number(slot, READ(task, real_parent, flags) & PF_KTHREAD ? 1 : 0);
 	if (state)
 		append_kept(slot, state->exec_comm, TASK_COMM_LEN);
 	else
 		append_bytes(slot, 0, 0, 0);
 	if (config.exec_env)
-		append_area(slot, mm->env_start, mm->env_end);
+		append_area(slot, READ(mm, env_start), READ(mm, env_end));
 	else
 		append_bytes(slot, 0, 0, 0);
 	append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
@@ -345,12 +372,14 @@ int BPF_PROG(tracee_sched_process_exit, struct task_struct *task)
 {
 	task = current_task();
 	exit_syscall_event(task);
+	if (by_lesser_way(EVENT_do_exit))
+		leaving_event(READ(task, exit_code));
 	s32 slot = begin_event(EVENT_sched_process_exit);
 	if (slot < 0)
 		return 0;
-	u32 code = task->exit_code;
+	u32 code = READ(task, exit_code);
 	append_number(slot, code >> 8 & 0xff);
 	append_number(slot, code & 0x7f);
-	append_number(slot, task->signal->live.counter == 0);
+	append_number(slot, READ(task, signal, live.counter) == 0);
 	return builder_send(slot, 0);
 }

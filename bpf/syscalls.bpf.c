@@ -111,7 +111,7 @@ int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
 	if (!call || call->event >= MAX_EVENTS || !config.wanted[call->event])
 		return 0;
 	/* no number either: a call that a tracer called off, and a call that has none */
-	if (number == -1 && (task->ptrace || ret == -ENOSYS))
+	if (number == -1 && (READ(task, ptrace) || ret == -ENOSYS))
 		return 0;
 	/* a successful exec is told where it happens; a new task only returns from its parent's call */
 	if (ret == 0 && call->flags & (SYSCALL_EXEC | SYSCALL_FORK))

@@ -7,8 +7,26 @@
 #include <bpf/bpf_core_read.h>
 
 #include "syscalls.bpf.c"
+#include "tasks.bpf.c"
 #include "process.bpf.c"
-#include "groups.bpf.c"
+#include "modification.bpf.c"
+#include "splice.bpf.c"
 #include "files.bpf.c"
+#include "attributes.bpf.c"
+#include "mounts.bpf.c"
+#include "sockets.bpf.c"
+#include "io_uring_sockets.bpf.c"
+#include "io_uring.bpf.c"
+#include "credentials.bpf.c"
+#include "prctl.bpf.c"
+#include "bpfs.bpf.c"
+#include "cgroups.bpf.c"
+#include "data.bpf.c"
+#include "memory.bpf.c"
+#include "origin.bpf.c"
+#include "modules.bpf.c"
+#include "peek.bpf.c"
+#include "older.bpf.c"
+#include "groups.bpf.c" /* calls what those before it define */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -16,6 +16,29 @@
 #define PATH_END \
 	(PATH_MAX + NAME_MAX + 1) /* where a path ends in builder->path: one more name fits before PATH_MAX bytes */
 
+enum lookup_result { LOOKUP_GOES_ON, LOOKUP_FOUND, LOOKUP_MISSING, LOOKUP_FAILED };
+#define NAME_ROOM 256
+
+/* A path being looked up, and what came of it: see lookup.h. */
+struct lookup {
+	u64 dentry, mount;
+	u64 parent_dentry, parent_mount; /* of the last name */
+	u64 root_dentry, root_mount;
+	u32 result, flags;
+	u32 at, half, links;
+	u32 length, last_length;
+	u32 pad;
+	char name[NAME_ROOM], candidate[NAME_ROOM], last[NAME_ROOM]; /* filled up with zeroes */
+};
+
+/* A name that a call takes away, as it was before: see keep_note in lookup.h. */
+struct note {
+	u64 dentry, mount, parent_dentry, parent_mount;
+	u64 inode, ctime, type;
+	u32 dev, mode, result, last_length;
+	char last[NAME_ROOM];
+};
+
 struct builder {
 	u32 busy;
 	u32 used;
@@ -23,7 +46,12 @@ struct builder {
 	u8 data[DATA_MAX];
 	u8 slack[LIST_MAX]; /* a read may start anywhere in data */
 	u8 path[2 * PATH_MAX];
+	struct lookup lookup;
+	struct note note;
 	struct text_probe probe;
+#if OLDER_KERNEL
+	u64 context[12]; /* of a loop */
+#endif
 };
 
 /* One for each CPU, then SPARE_BUILDERS for programs that were preempted while they held their CPU's. */
@@ -80,7 +108,7 @@ static __always_inline void count_sent(void)
 }
 
 /* The head of a record about the current task. */
-__noinline int fill_record(struct record *record, u32 event, u64 policies)
+GLOBAL_WITH_MEMORY int fill_record(struct record *record, u32 event, u64 policies)
 {
 	if (!record)
 		return 0;
@@ -103,10 +131,10 @@ static __always_inline s32 builder_take(void)
 {
 	u32 slot = bpf_get_smp_processor_id() + SPARE_BUILDERS;
 	struct builder *builder = builder_at(slot);
-	if (builder && __sync_lock_test_and_set(&builder->busy, 1)) {
+	if (builder && !take_lock(&builder->busy)) {
 		slot = slot % SPARE_BUILDERS;
 		builder = builder_at(slot);
-		if (builder && __sync_lock_test_and_set(&builder->busy, 1))
+		if (builder && !take_lock(&builder->busy))
 			return -1;
 	}
 	if (!builder)
@@ -119,7 +147,7 @@ static __always_inline void builder_release(u32 slot)
 {
 	struct builder *builder = builder_at(slot);
 	if (builder)
-		__sync_lock_test_and_set(&builder->busy, 0);
+		release_lock(&builder->busy);
 }
 
 /* Sends what the builder holds, to the control ring or to this CPU's, and releases it. */
@@ -215,6 +243,22 @@ __noinline int append_string(u32 slot, u64 address, u32 in_kernel)
 	return 0;
 }
 
+/* `length` bytes of kernel memory: a short text without a NUL. */
+__noinline int append_kernel_bytes(u32 slot, u64 address, u32 length)
+{
+	struct builder *builder = builder_at(slot);
+	u32 start = builder ? chunk_open(builder) : 0;
+	if (!start || start > DATA_MAX)
+		return 0;
+	if (length > PATH_MAX)
+		length = PATH_MAX;
+	if (length && bpf_probe_read_kernel(&builder->data[start], length, (void *)address))
+		chunk_close(builder, start, 0, CHUNK_FAULT);
+	else
+		chunk_close(builder, start, length, 0);
+	return 0;
+}
+
 /* `length` bytes of user memory, at most `limit` of them. */
 __noinline int append_bytes(u32 slot, u64 address, u64 length, u32 limit)
 {
@@ -236,6 +280,7 @@ __noinline int append_bytes(u32 slot, u64 address, u64 length, u32 limit)
 		flags = CHUNK_CUT;
 	}
 	u32 size = length;
+	FORGOTTEN(size);
 	if (size > LIST_MAX)
 		return 0;
 	if (size && bpf_probe_read_user(&builder->data[start], size, (void *)address))
@@ -244,22 +289,6 @@ __noinline int append_bytes(u32 slot, u64 address, u64 length, u32 limit)
 		chunk_close(builder, start, size, flags);
 	return 0;
 }
-
-/*
- * Calls step up to `limit` times, until it returns 1: by bpf_loop, which the verifier follows once, where the kernel
- * has it (5.17), else unrolled by the verifier and at most OLD_LOOP_LIMIT times.
- */
-#define OLD_LOOP_LIMIT 64
-#define repeat(limit, step, context)                                                          \
-	do {                                                                                  \
-		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop)) {            \
-			bpf_loop(limit, step, context, 0);                                    \
-		} else {                                                                      \
-			for (u64 index = 0; index < OLD_LOOP_LIMIT && index < limit; index++) \
-				if (step(index, context))                                     \
-					break;                                                \
-		}                                                                             \
-	} while (0)
 
 struct list_walk {
 	u64 next;  /* address of the next pointer */
@@ -306,6 +335,8 @@ static long list_step(u64 index, struct list_walk *walk)
 	return 0;
 }
 
+LONG_STEP(list_step, struct list_walk)
+
 /* A NULL-terminated array of strings in user memory: each with its NUL, one after the other. */
 __noinline int append_list(u32 slot, u64 address, u32 width)
 {
@@ -320,7 +351,7 @@ __noinline int append_list(u32 slot, u64 address, u32 width)
 	if (!start)
 		return 0;
 	struct list_walk walk = {.next = address, .width = width, .slot = slot, .start = start};
-	repeat(LIST_MAX, list_step, &walk);
+	repeat_long(slot, LIST_MAX, list_step, &walk);
 	if (!walk.ended)
 		walk.flags |= CHUNK_CUT;
 	chunk_close(builder, start, walk.length, walk.flags);

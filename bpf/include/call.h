@@ -74,9 +74,12 @@ static __noinline bool read_call(struct pt_regs *regs, struct call *call)
 	call->compat = compat;
 	__builtin_memcpy(call->path, entry->path, sizeof(call->path));
 	__builtin_memcpy(call->dirfd, entry->dirfd, sizeof(call->dirfd));
-	syscall_arguments(regs, compat, call->args);
+	/* in our own frame: 7.3 loses sight of memory that is passed on twice */
+	u64 args[6];
+	syscall_arguments(regs, compat, args);
 	if (entry->flags & SYSCALL_ARRANGED)
-		arrange_arguments(entry, call->args);
+		arrange_arguments(entry, args);
+	__builtin_memcpy(call->args, args, sizeof(args));
 	return entry->event < MAX_EVENTS;
 }
 

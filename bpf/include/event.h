@@ -29,6 +29,15 @@ static __always_inline s32 begin_event(u16 event)
 	return policies ? open_record(event, policies) : -1;
 }
 
+/*
+ * Whether the event is taken from system calls or tracepoints. Asked by programs that serve several events, which may
+ * be loaded for another one of them.
+ */
+static __always_inline bool by_lesser_way(u16 event)
+{
+	return config.lesser[event / 64 % (MAX_EVENTS / 64)] >> event % 64 & 1;
+}
+
 /* The return value of an event that has one. */
 static __always_inline void set_result(u32 slot, s64 result)
 {
@@ -52,18 +61,26 @@ struct credentials {
 	u64 inheritable, permitted, effective, bounding, ambient;
 };
 
-static __noinline u64 change_time(struct inode *inode)
-{
-	if (bpf_core_field_exists(inode->i_ctime_sec))
-		/* from 6.13 on the top bit says that the time has been asked for */
-		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
-		       (BPF_CORE_READ(inode, i_ctime_nsec) & 0x7fffffff);
-	struct inode___v6_6 *newer = (void *)inode;
-	if (bpf_core_field_exists(newer->__i_ctime))
-		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(newer, __i_ctime.tv_nsec);
-	struct inode___v5 *older = (void *)inode;
-	return BPF_CORE_READ(older, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(older, i_ctime.tv_nsec);
-}
+/*
+ * A time of an inode in ns since 1970. Its place and form changed thrice; in the last, from 6.13 on, the top bit of the
+ * change time's nanoseconds says that the time has been asked for.
+ */
+#define INODE_TIME(name)                                                                                               \
+	static __noinline u64 inode_##name(struct inode *inode)                                                        \
+	{                                                                                                              \
+		struct inode___v6_6 *newer = (void *)inode;                                                            \
+		struct inode___v5 *older = (void *)inode;                                                              \
+		if (bpf_core_field_exists(inode->i_##name##_sec))                                                      \
+			return BPF_CORE_READ(inode, i_##name##_sec) * 1000000000ULL +                                  \
+			       (BPF_CORE_READ(inode, i_##name##_nsec) & 0x7fffffff);                                   \
+		if (bpf_core_field_exists(newer->__i_##name))                                                          \
+			return BPF_CORE_READ(newer, __i_##name.tv_sec) * 1000000000ULL +                               \
+			       BPF_CORE_READ(newer, __i_##name.tv_nsec);                                               \
+		return BPF_CORE_READ(older, i_##name.tv_sec) * 1000000000ULL + BPF_CORE_READ(older, i_##name.tv_nsec); \
+	}
+INODE_TIME(ctime)
+INODE_TIME(atime)
+INODE_TIME(mtime)
 
 /* As stat(2) gives st_dev. */
 static __always_inline u64 user_dev(u32 dev)
@@ -72,18 +89,40 @@ static __always_inline u64 user_dev(u32 dev)
 	return (minor & 0xff) | major << 8 | (minor & ~0xffu) << 12;
 }
 
-/* dev, inode, ctime: three arguments, unknown where there is no inode */
-static __noinline int append_inode(u32 slot, struct inode *inode)
+/* dev, inode */
+static __always_inline int append_device_inode(u32 slot, struct inode *inode)
 {
 	if (!inode) {
-		append_unknown(slot);
 		append_unknown(slot);
 		append_unknown(slot);
 		return 0;
 	}
 	append_number(slot, user_dev(BPF_CORE_READ(inode, i_sb, s_dev)));
 	append_number(slot, BPF_CORE_READ(inode, i_ino));
-	append_number(slot, change_time(inode));
+	return 0;
+}
+
+/* dev, inode, ctime: three arguments, unknown where there is no inode */
+static __noinline int append_inode(u32 slot, struct inode *inode)
+{
+	append_device_inode(slot, inode);
+	if (inode)
+		append_number(slot, inode_ctime(inode));
+	else
+		append_unknown(slot);
+	return 0;
+}
+
+/* inode, dev: in this order by other events */
+static __noinline int append_inode_number(u32 slot, struct inode *inode)
+{
+	if (!inode) {
+		append_unknown(slot);
+		append_unknown(slot);
+		return 0;
+	}
+	append_number(slot, BPF_CORE_READ(inode, i_ino));
+	append_number(slot, user_dev(BPF_CORE_READ(inode, i_sb, s_dev)));
 	return 0;
 }
 

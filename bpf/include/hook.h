@@ -55,12 +55,22 @@
 	TRAMPOLINE_PROGRAM("lsm/" #hook, tracee_##hook##_lsm, at_security_##hook, args) \
 	AT_FUNCTION(security_##hook, args)
 
+/* AT_TRACEPOINT(name, arguments...) { body }: by tp_btf:name. */
+#define AT_TRACEPOINT(name, args...)                                        \
+	static __always_inline int on_##name(void *ctx, ##args);            \
+	TRAMPOLINE_PROGRAM("tp_btf/" #name, tracee_##name, on_##name, args) \
+	static __always_inline int on_##name(void *ctx, ##args)
+
+/* For functions whose arguments moved: where nothing else tells. */
+extern int LINUX_KERNEL_VERSION __kconfig;
+#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + ((c) > 255 ? 255 : (c)))
+
 /* Arguments of kernel functions that tasks are in, for kretprobes, which do not see them. */
 struct function_call {
-	u64 task, function;
+	u64 task, number;
 };
 struct function_arguments {
-	u64 ctx[6];
+	u64 ctx[9]; /* the first six come in registers; the others are not known */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -69,9 +79,9 @@ struct {
 	__type(value, struct function_arguments);
 } tracee_functions SEC(".maps");
 
-static __always_inline int keep_arguments(struct pt_regs *regs, u64 function)
+static __always_inline int keep_arguments(struct pt_regs *regs, u64 number)
 {
-	struct function_call call = {.task = bpf_get_current_pid_tgid(), .function = function};
+	struct function_call call = {.task = bpf_get_current_pid_tgid(), .number = number};
 	struct function_arguments arguments = {{PT_REGS_PARM1(regs), PT_REGS_PARM2(regs), PT_REGS_PARM3(regs),
 						PT_REGS_PARM4(regs), PT_REGS_PARM5(regs), PT_REGS_PARM6(regs)}};
 	return bpf_map_update_elem(&tracee_functions, &call, &arguments, BPF_ANY);
@@ -79,46 +89,55 @@ static __always_inline int keep_arguments(struct pt_regs *regs, u64 function)
 
 /*
  * ON_RETURN(function, arguments...) { body }: where it returns `result`, by fexit:function or by
- * kprobe:function + kretprobe:function. Excludes AT_FUNCTION of the same function.
+ * kprobe:function + kretprobe:function. The arguments must be all that the function has: a trampoline puts the result
+ * behind the last. Excludes AT_FUNCTION of the same function.
  */
-#define ON_RETURN(function, args...)                                                                              \
-	enum { CALL_OF_##function = __COUNTER__ };                                                                \
-	static __always_inline int on_return_##function(void *ctx, ##args, s64 result);                           \
-	SEC("fexit/" #function)                                                                                   \
-	int tracee_##function##_fexit(u64 *context)                                                               \
-	{                                                                                                         \
-		TAKE_CONTEXT(___bpf_narg(args));                                                                  \
-		REACH(on_return_##function, ___bpf_ctx_cast(args), ctx[___bpf_narg(args)])                        \
-		return 0;                                                                                         \
-	}                                                                                                         \
-	SEC("kprobe/" #function)                                                                                  \
-	int tracee_##function##_kprobe(struct pt_regs *ctx)                                                       \
-	{                                                                                                         \
-		return keep_arguments(ctx, CALL_OF_##function);                                                   \
-	}                                                                                                         \
-	SEC("kretprobe/" #function)                                                                               \
-	int tracee_##function##_kretprobe(struct pt_regs *regs)                                                   \
-	{                                                                                                         \
-		struct function_call call = {.task = bpf_get_current_pid_tgid(), .function = CALL_OF_##function}; \
-		struct function_arguments *kept = bpf_map_lookup_elem(&tracee_functions, &call);                  \
-		if (!kept)                                                                                        \
-			return 0;                                                                                 \
-		u64 ctx[6];                                                                                       \
-		__builtin_memcpy(ctx, kept, sizeof(ctx));                                                         \
-		bpf_map_delete_elem(&tracee_functions, &call);                                                    \
-		REACH(on_return_##function, ___bpf_ctx_cast(args), PT_REGS_RC(regs))                              \
-		return 0;                                                                                         \
-	}                                                                                                         \
+#define ON_RETURN(function, args...)                                                                            \
+	enum { CALL_OF_##function = __COUNTER__ };                                                              \
+	static __always_inline int on_return_##function(void *ctx, ##args, s64 result);                         \
+	SEC("fexit/" #function)                                                                                 \
+	int tracee_##function##_fexit(u64 *context)                                                             \
+	{                                                                                                       \
+		TAKE_CONTEXT(___bpf_narg(args));                                                                \
+		REACH(on_return_##function, ___bpf_ctx_cast(args), ctx[___bpf_narg(args)])                      \
+		return 0;                                                                                       \
+	}                                                                                                       \
+	SEC("kprobe/" #function)                                                                                \
+	int tracee_##function##_kprobe(struct pt_regs *ctx)                                                     \
+	{                                                                                                       \
+		return keep_arguments(ctx, CALL_OF_##function);                                                 \
+	}                                                                                                       \
+	SEC("kretprobe/" #function)                                                                             \
+	int tracee_##function##_kretprobe(struct pt_regs *regs)                                                 \
+	{                                                                                                       \
+		struct function_call call = {.task = bpf_get_current_pid_tgid(), .number = CALL_OF_##function}; \
+		struct function_arguments *kept = bpf_map_lookup_elem(&tracee_functions, &call);                \
+		if (!kept)                                                                                      \
+			return 0;                                                                               \
+		u64 ctx[9];                                                                                     \
+		__builtin_memcpy(ctx, kept, sizeof(ctx));                                                       \
+		bpf_map_delete_elem(&tracee_functions, &call);                                                  \
+		REACH(on_return_##function, ___bpf_ctx_cast(args), PT_REGS_RC(regs))                            \
+		return 0;                                                                                       \
+	}                                                                                                       \
 	static __always_inline int on_return_##function(void *ctx, ##args, s64 result)
 
 /*
- * AFTER_CALLS(group) { body }, BEFORE_CALLS(group): programs that groups.bpf.c hands the system calls of a group of
- * catalogue/groups.yaml to, by sys_exit:group and sys_enter:group.
+ * AFTER_CALLS(group) { body }, BEFORE_CALLS(group): what is done at the end and at the beginning of the system calls of
+ * a group of catalogue/groups.yaml, by sys_exit:group and sys_enter:group. groups.bpf.c calls them.
  */
-#define AFTER_CALLS(group)     \
-	SEC("tp_btf/sys_exit") \
-	int BPF_PROG(tracee_##group##_exit, struct pt_regs *regs, long result)
+#define AFTER_CALLS(group)                                                                \
+	static __always_inline int after_calls_##group(struct pt_regs *regs, s64 result); \
+	__noinline int after_##group(s64 result)                                          \
+	{                                                                                 \
+		return after_calls_##group(current_registers(), result);                  \
+	}                                                                                 \
+	static __always_inline int after_calls_##group(struct pt_regs *regs, s64 result)
 
-#define BEFORE_CALLS(group)     \
-	SEC("tp_btf/sys_enter") \
-	int BPF_PROG(tracee_##group##_enter, struct pt_regs *regs, long number)
+#define BEFORE_CALLS(group)                                                    \
+	static __always_inline int before_calls_##group(struct pt_regs *regs); \
+	__noinline int before_##group(void)                                    \
+	{                                                                      \
+		return before_calls_##group(current_registers());              \
+	}                                                                      \
+	static __always_inline int before_calls_##group(struct pt_regs *regs)

@@ -13,6 +13,7 @@ typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s16 s16;
 typedef __s32 s32;
 typedef __s64 s64;
 typedef _Bool bool;
@@ -21,12 +22,56 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 #define TASK_COMM_LEN 16
+#define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
+#define EBADF 9
+#define EFAULT 14
 #define ENOSYS 38
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_PRIVATE 2
+#define MAP_ANONYMOUS 0x20
+#define CLOCK_REALTIME 0
+#define CAP_OPT_NOAUDIT 2
+#define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
+#define AF_VSOCK 40
+#define SOCK_TYPE_MASK 0xf
+/* of socketcall, and ours */
+enum {
+	SYS_SOCKET = 1,
+	SYS_BIND,
+	SYS_CONNECT,
+	SYS_LISTEN,
+	SYS_ACCEPT,
+	SYS_SOCKETPAIR = 8,
+	SYS_SETSOCKOPT = 14,
+	SYS_ACCEPT4 = 18
+};
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
+#define S_IFLNK 0120000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+#define S_IFDIR 0040000
 #define S_IFIFO 0010000
 #define ANON_INODE_FS_MAGIC 0x09041934
+#define AT_FDCWD -100
+#define AT_REMOVEDIR 0x200
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_SYMLINK_FOLLOW 0x400
+#define AT_EMPTY_PATH 0x1000
+#define O_TRUNC 01000
+#define FAN_MARK_ADD 0x1
+#define FAN_MARK_MOUNT 0x10
+#define FAN_MARK_FILESYSTEM 0x100
+#define IN_ALL_EVENTS 0xfff
+#define FMODE_BACKING (1 << 25)
+#define FMODE_CREATED 0x100000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -53,28 +98,47 @@ struct thread_info {
 };
 #endif
 
+struct list_head {
+	struct list_head *next;
+};
+struct hlist_node {
+	struct hlist_node *next;
+};
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	u32 s_dev;
 	unsigned long s_magic;
+	struct dentry *s_root;
+	struct file_system_type *s_type;
+	struct list_head s_mounts;
 };
 
 struct inode {
 	u16 i_mode;
+	u32 i_rdev;
 	unsigned long i_ino;
 	struct super_block *i_sb;
-	s64 i_ctime_sec; /* 6.11 and later */
-	u32 i_ctime_nsec;
+	const char *i_link;                        /* a symbolic link's text, where it is kept with the inode */
+	s64 i_atime_sec, i_mtime_sec, i_ctime_sec; /* 6.11 and later */
+	u32 i_atime_nsec, i_mtime_nsec, i_ctime_nsec;
 };
 
 struct timespec64 {
 	s64 tv_sec;
 	long tv_nsec;
 };
-struct inode___v6_6 { /* 6.6 to 6.10 */
-	struct timespec64 __i_ctime;
+struct inode___v6_6 { /* 6.6 to 6.10; the other two from 6.7 on */
+	struct timespec64 __i_ctime, __i_atime, __i_mtime;
 };
 struct inode___v5 { /* before 6.6 */
-	struct timespec64 i_ctime;
+	struct timespec64 i_ctime, i_atime, i_mtime;
 };
 
 struct qstr {
@@ -92,16 +156,26 @@ struct dentry {
 	struct qstr d_name;
 	struct inode *d_inode;
 	struct super_block *d_sb;
+	struct hlist_node d_sib; /* 6.8 and later */
+	struct hlist_head d_children;
+};
+struct dentry___v6_7 {
+	struct list_head d_child, d_subdirs;
 };
 
 struct vfsmount {
 	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
 };
 
+struct mnt_namespace;
 struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct list_head mnt_mounts, mnt_child;
+	struct list_head mnt_instance;
+	struct mnt_namespace *mnt_ns;
 };
 
 struct path {
@@ -112,7 +186,44 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
-	unsigned int f_flags;
+	unsigned int f_flags, f_mode;
+	const struct file_operations *f_op;
+	void *private_data;
+	s64 f_pos;
+};
+
+struct pipe_buffer {
+	unsigned int flags;
+};
+struct pipe_inode_info {
+	unsigned int head, ring_size;
+	struct pipe_buffer *bufs;
+};
+
+struct in6_addr {
+	u8 bytes[16]; /* a union in the kernel: only its size matters */
+};
+struct sock_common {
+	u16 skc_family, skc_num; /* the port on this side, as the host counts */
+	u32 skc_rcv_saddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+struct sock {
+	struct sock_common __sk_common;
+};
+struct socket {
+	s16 type;
+	struct sock *sk;
+};
+struct sockaddr_un {
+	u16 sun_family;
+};
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct unix_address *addr;
 };
 
 struct fdtable {
@@ -129,12 +240,28 @@ struct fs_struct {
 };
 
 struct mm_struct {
+	unsigned long start_code, end_code, start_data, end_data, start_brk, brk, start_stack, saved_auxv[1];
 	unsigned long arg_start, arg_end, env_start, env_end;
 	struct file *exe_file;
 };
 
 struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_flags;
+	const void *vm_ops;
 	struct file *vm_file;
+};
+struct rb_node {
+	struct rb_node *rb_right, *rb_left;
+};
+struct rb_root {
+	struct rb_node *rb_node;
+};
+struct mm_struct___v6_0 {
+	struct rb_root mm_rb;
+};
+struct vm_area_struct___v6_0 {
+	unsigned long vm_start, vm_end;
+	struct rb_node vm_rb;
 };
 
 struct ns_common {
@@ -146,8 +273,39 @@ struct mnt_namespace {
 struct pid_namespace {
 	struct ns_common ns;
 };
+struct uts_namespace {
+	struct ns_common ns;
+};
+struct ipc_namespace {
+	struct ns_common ns;
+};
+struct net {
+	struct ns_common ns;
+};
+struct cgroup_namespace {
+	struct ns_common ns;
+};
+struct user_namespace {
+	struct ns_common ns;
+};
 struct nsproxy {
 	struct mnt_namespace *mnt_ns;
+	struct pid_namespace *pid_ns_for_children;
+	struct uts_namespace *uts_ns;
+	struct ipc_namespace *ipc_ns;
+	struct net *net_ns;
+	struct cgroup_namespace *cgroup_ns;
+};
+
+struct kernfs_node {
+	u64 id;
+};
+struct cgroup_root {
+	int hierarchy_id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
 };
 
 struct upid {
@@ -162,8 +320,18 @@ struct pid {
 typedef struct {
 	u32 val;
 } kuid_t;
+typedef struct {
+	u32 val;
+} kgid_t;
+struct kernel_cap_struct {
+	u64 val;
+};
 struct cred {
-	kuid_t uid;
+	kuid_t uid, suid, euid, fsuid;
+	kgid_t gid, sgid, egid, fsgid;
+	unsigned int securebits;
+	struct kernel_cap_struct cap_inheritable, cap_permitted, cap_effective, cap_bset, cap_ambient;
+	struct user_namespace *user_ns;
 };
 
 typedef struct {
@@ -173,23 +341,74 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct bpf_map {
+	u32 id;
+	char name[16];
+};
+struct bpf_prog_aux {
+	u32 id;
+	char name[16];
+};
+struct bpf_prog {
+	enum bpf_prog_type type;
+	struct bpf_prog_aux *aux;
+};
+
+struct sigset {
+	unsigned long sig[1];
+};
+struct kernel_sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+	struct sigset sa_mask;
+};
+struct k_sigaction {
+	struct kernel_sigaction sa;
+};
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+struct rlimit {
+	unsigned long rlim_cur, rlim_max;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#else
+struct thread_struct {
+	unsigned long fault_address;
+};
+#endif
+
+struct vm_struct {
+	unsigned long size;
+};
 struct task_struct {
 	struct thread_info thread_info;
+	struct thread_struct thread;
 	unsigned int flags;
 	unsigned int ptrace;
 	struct mm_struct *mm;
-	int exit_code;
+	void *stack;
+	struct vm_struct *stack_vm_area;
+	unsigned int kasan_depth;
+	int exit_state, exit_code;
 	int pid, tgid;
 	struct task_struct *real_parent, *group_leader;
 	struct pid *thread_pid;
 	u64 start_boottime;
-	const struct cred *cred;
+	const struct cred *cred, *real_cred;
 	char comm[TASK_COMM_LEN];
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
 	u64 self_exec_id;
+	unsigned long sas_ss_sp, sas_ss_size; /* the signal stack */
+	unsigned int sas_ss_flags;
 };
 
 struct linux_binprm {
@@ -197,6 +416,159 @@ struct linux_binprm {
 	const char *filename; /* what was asked for; /dev/fd/N... for execveat */
 	const char *interp;   /* the script's interpreter, or filename again */
 	const char *fdpath;   /* is filename made up by the kernel from a descriptor? */
+};
+
+struct netlink_sock {
+	u32 portid;
+	unsigned long *groups;
+};
+struct packet_sock {
+	int ifindex;
+	u16 num;
+};
+struct sockaddr_vm {
+	unsigned int svm_port, svm_cid;
+};
+struct vsock_sock {
+	struct sockaddr_vm local_addr;
+};
+
+struct io_uring_sqe {
+	u8 opcode;
+	u32 cmd_op, level, optname;
+	u64 addr, user_data;
+};
+struct io_cqe {
+	u64 user_data;
+	s32 res;
+	int fd; /* of a request that has not begun */
+};
+struct io_rsrc_node {
+	unsigned long file_ptr;
+};
+struct io_rsrc_data {
+	unsigned int nr;
+	struct io_rsrc_node **nodes;
+};
+struct io_fixed_file {
+	unsigned long file_ptr;
+};
+struct io_file_table {
+	struct io_rsrc_data data; /* 6.13 and later */
+};
+struct io_file_table___v6_12 {
+	struct io_fixed_file *files;
+};
+struct io_ring_ctx {
+	unsigned int flags;
+	u32 *sq_array; /* NULL: entries are taken as they stand */
+	struct io_uring_sqe *sq_sqes;
+	unsigned int cached_sq_head, sq_entries;
+	struct io_file_table file_table;
+};
+struct io_ring_ctx___v6_12 {
+	struct io_file_table___v6_12 file_table;
+	unsigned int nr_user_files;
+};
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	u32 flags; /* the lower half, from 6.8 on */
+	struct io_cqe cqe;
+	struct io_ring_ctx *ctx;
+};
+/* A request begins with what its kind takes. */
+struct io_socket {
+	int domain, type, protocol;
+};
+struct io_connect {
+	void *addr;
+	int addr_len;
+};
+struct io_bind {
+	int addr_len;
+};
+struct io_listen {
+	int backlog;
+};
+struct io_uring_cmd {
+	const struct io_uring_sqe *sqe;
+};
+struct filename {
+	const char *name;
+};
+struct open_how {
+	u64 flags;
+};
+struct io_open {
+	int dfd;
+	u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+struct io_unlink {
+	int dfd, flags;
+	struct filename *filename;
+};
+struct io_rename {
+	int old_dfd, new_dfd;
+	struct filename *oldpath, *newpath;
+};
+struct io_link {
+	int old_dfd, new_dfd;
+	struct filename *oldpath, *newpath;
+};
+struct io_ftrunc {
+	s64 len;
+};
+struct kobject {
+	const char *name;
+	struct list_head entry;
+};
+struct kset {
+	struct list_head list;
+};
+
+struct module {
+	u32 state;
+	struct list_head list;
+	char name[56];
+	const char *version, *srcversion;
+};
+struct module_kobject {
+	struct kobject kobj;
+	struct module *mod;
+};
+struct latch_tree_node {
+	u64 node[2];
+};
+struct mod_tree_node {
+	struct module *mod;
+	struct latch_tree_node node;
+};
+
+struct kprobe {
+	const char *symbol_name;
+	void *pre_handler, *post_handler;
+};
+
+struct device {
+	struct kobject kobj;
+	struct device *parent;
+};
+
+struct seq_operations {
+	void *start, *stop, *next, *show;
+};
+struct file_operations {
+	void *llseek, *read, *read_iter, *iterate, *iterate_shared, *open, *release, *unlocked_ioctl;
+};
+struct proc_dir_entry {
+	const struct seq_operations *seq_ops;
+};
+struct proc_inode {
+	struct proc_dir_entry *pde;
+	struct inode vfs_inode;
 };
 
 #pragma clang attribute pop

@@ -2,8 +2,7 @@
 /* Every map, and the one block of configuration. Sizes that depend on the machine are set before loading. */
 #pragma once
 
-#include "record.h"
-#include <bpf/bpf_helpers.h>
+#include "older.h"
 
 /* Alone in .bss, which user space maps: crates/kernel/src/shared.rs. */
 struct config config;
@@ -35,7 +34,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, HASH_FLAGS);
 	__type(key, struct number_probe);
 	__type(value, struct verdict);
 } tracee_numbers SEC(".maps");
@@ -47,7 +46,7 @@ struct text_exact {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(map_flags, HASH_FLAGS);
 	__type(key, struct text_exact);
 	__type(value, struct verdict);
 } tracee_texts SEC(".maps");

@@ -67,8 +67,11 @@ static long path_step(u64 index, struct path_walk *walk)
 	return 0;
 }
 
-/* Leaves the path in builder->path, up to PATH_END; tells where it starts and how it came out. */
-static __noinline int walk_path(struct path_walk *walk)
+LONG_STEP(path_step, struct path_walk)
+
+/* Leaves the path in builder->path, up to PATH_END; tells where it starts and how it came out. What stands from start
+ * to PATH_END already is kept behind it. */
+static __always_inline int walk_path_from(struct path_walk *walk, u32 start)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
@@ -77,15 +80,50 @@ static __noinline int walk_path(struct path_walk *walk)
 		walk->root_mount = BPF_CORE_READ(fs, root.mnt);
 	}
 	struct dentry *dentry = walk->dentry;
-	bool unhashed = !BPF_CORE_READ(dentry, d_hash.pprev);
-	walk->start = PATH_END;
-	repeat(PATH_PARTS, path_step, walk);
+	/* the root of a file system never is hashed */
+	bool unhashed = !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
+	walk->start = start;
+	repeat_long(walk->slot, PATH_PARTS, path_step, walk);
 	if (!walk->ended)
 		walk->flags |= CHUNK_CUT;
 	if (unhashed && !walk->detached && walk->start < PATH_END)
 		walk->flags |= CHUNK_DELETED;
 	if (walk->detached && BPF_CORE_READ(dentry, d_sb, s_magic) == ANON_INODE_FS_MAGIC)
 		walk->flags |= CHUNK_ANON;
+	return 0;
+}
+
+static __always_inline int walk_path(struct path_walk *walk)
+{
+	return walk_path_from(walk, PATH_END);
+}
+
+/* Appends the path of what is called lookup.last in the folder (dentry, mount). */
+__noinline int append_path_below(u32 slot, u64 dentry, u64 mount)
+{
+	struct builder *builder = builder_at(slot);
+	if (!builder)
+		return 0;
+	u32 length = builder->lookup.last_length;
+	u32 start = chunk_open(builder);
+	if (!dentry || !mount || length >= NAME_ROOM || !start || start > DATA_MAX) {
+		chunk_empty(builder, CHUNK_NULL);
+		return 0;
+	}
+	u32 from = PATH_END - length - 1;
+	builder->path[from & (2 * PATH_MAX - 1)] = '/';
+	bpf_probe_read_kernel(&builder->path[(from + 1) & (2 * PATH_MAX - 1)], length, builder->lookup.last);
+	struct path_walk walk = {.dentry = (void *)dentry, .mount = (void *)mount, .slot = slot};
+	walk_path_from(&walk, from);
+	from = walk.start;
+	if (from >= PATH_END)
+		return 0;
+	length = PATH_END - from;
+	barrier_var(start);
+	if (start > DATA_MAX)
+		return 0;
+	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
+	chunk_close(builder, start, length, walk.flags & ~CHUNK_DELETED);
 	return 0;
 }
 

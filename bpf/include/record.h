@@ -52,6 +52,7 @@ enum chunk_flags {
 	CHUNK_INODE = 8,    /* of a file without a path: struct inode_chunk */
 	CHUNK_DELETED = 16, /* the path is no longer linked */
 	CHUNK_ANON = 32,    /* an anonymous inode, such as [eventpoll] */
+	CHUNK_ASKED = 64,   /* the path as it was asked for, made absolute: links, . and .. stand in it */
 };
 
 struct inode_chunk {
@@ -118,13 +119,14 @@ enum reader_state {
 };
 
 struct config {
-	u64 policies;           /* those loaded */
-	u64 generation;         /* grows when anything below changes */
-	u64 scoped;             /* policies with a predicate on the task */
-	u64 follow;             /* policies that go on to children */
-	u64 wanted[MAX_EVENTS]; /* policies that select the event */
-	u32 self;               /* our own pid: never traced */
-	u32 sampling;           /* an event stays when a random u32 is at most this */
+	u64 policies;                /* those loaded */
+	u64 generation;              /* grows when anything below changes */
+	u64 scoped;                  /* policies with a predicate on the task */
+	u64 follow;                  /* policies that go on to children */
+	u64 wanted[MAX_EVENTS];      /* policies that select the event */
+	u64 lesser[MAX_EVENTS / 64]; /* bit by event: it is not taken where it happens */
+	u32 self;                    /* our own pid: never traced */
+	u32 sampling;                /* an event stays when a random u32 is at most this */
 	u32 reader_state;
 	u32 wake_bytes; /* how full a ring wakes a napping reader */
 	u32 exec_env;   /* sched_process_exec carries the environment */

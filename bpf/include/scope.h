@@ -31,21 +31,16 @@ struct task_state {
 	char script_name[SCRIPT_NAME]; /* and the first of them */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct task_state);
-} tracee_tasks SEC(".maps");
+TASK_MAP(tracee_tasks, struct task_state);
 
 static __always_inline struct task_state *state_of(struct task_struct *task)
 {
-	return bpf_task_storage_get(&tracee_tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return task_value(&tracee_tasks, task);
 }
 
 static __always_inline struct task_state *current_state(void)
 {
-	return state_of(bpf_get_current_task_btf());
+	return current_value(&tracee_tasks);
 }
 
 static __always_inline u64 decide(u64 used, u64 positive, u64 yes, u64 no)
@@ -119,7 +114,6 @@ __noinline u64 text_policies(u32 slot, u32 key, u32 length)
 	struct builder *builder = builder_at(slot);
 	if (!builder || key >= TEXT_KEYS)
 		return 0;
-	struct text_scope *scope = &config.texts[key];
 	struct verdict sum = {};
 	if (length > TEXT_MAX)
 		length = TEXT_MAX;
@@ -131,6 +125,10 @@ __noinline u64 text_policies(u32 slot, u32 key, u32 length)
 	struct reversal reversal = {.slot = slot, .length = length};
 	repeat(TEXT_MAX / 2, reverse_step, &reversal);
 	add_verdict(&sum, bpf_map_lookup_elem(&tracee_suffix, &builder->probe));
+	FORGOTTEN(key);
+	if (key >= TEXT_KEYS)
+		return 0;
+	struct text_scope *scope = &config.texts[key];
 	return decide(scope->used, scope->positive, sum.yes, sum.no) | scope->undecided;
 }
 
@@ -140,7 +138,7 @@ __noinline u64 comm_policies(u32 slot)
 	if (!builder)
 		return 0;
 	__builtin_memset(builder->probe.text, 0, TEXT_MAX);
-	bpf_get_current_comm(builder->probe.text, TASK_COMM_LEN);
+	read_name(current_task(), builder->probe.text);
 	u32 length = 0;
 	while (length < TASK_COMM_LEN - 1 && builder->probe.text[length])
 		length++;
@@ -207,18 +205,18 @@ static __noinline u64 tree_policies(struct task_state *state)
 	return decide(scope->used, scope->positive, state->tree_yes, state->tree_no);
 }
 
-static __noinline int make_scope(struct task_state *state)
+static __always_inline int make_scope(struct task_state *state)
 {
 	u64 policies = config.policies;
 	struct task_struct *task = current_task();
-	policies &= number_policies(KEY_PID, task->tgid);
+	policies &= number_policies(KEY_PID, READ(task, tgid));
 	policies &= number_policies(KEY_UID, state->uid);
 	policies &= number_policies(KEY_MOUNT_NS, state->mount_ns);
 	if (config.numbers[KEY_PID_NS].used) {
-		struct pid *pid = task->thread_pid;
+		struct pid *pid = READ(task, thread_pid);
 		u32 pid_ns = 0;
 		if (pid)
-			pid_at_level(task, pid->level, &pid_ns);
+			pid_at_level(task, READ(pid, level), &pid_ns);
 		policies &= number_policies(KEY_PID_NS, pid_ns);
 	}
 	if (config.numbers[KEY_TREE].used)
@@ -245,20 +243,21 @@ __noinline u64 scope_of_current(void)
 	struct task_state *state = current_state();
 	if (!state)
 		return config.policies;
-	struct mm_struct *mm = task->mm;
-	u64 exe_file = mm ? (u64)mm->exe_file : 0;
-	struct nsproxy *namespaces = task->nsproxy;
-	u32 mount_ns = namespaces ? namespaces->mnt_ns->ns.inum : 0;
-	u32 uid = task->cred->uid.val;
-	u64 *kept = (u64 *)state->comm, *comm = (u64 *)task->comm;
-	if (state->generation != config.generation || state->exec_id != task->self_exec_id ||
-	    state->exe_file != exe_file || state->uid != uid || state->mount_ns != mount_ns || kept[0] != comm[0] ||
-	    kept[1] != comm[1]) {
+	struct mm_struct *mm = READ(task, mm);
+	u64 exe_file = mm ? (u64)READ(mm, exe_file) : 0;
+	struct nsproxy *namespaces = READ(task, nsproxy);
+	u32 mount_ns = namespaces ? READ(namespaces, mnt_ns, ns.inum) : 0;
+	u32 uid = READ(task, cred, uid.val);
+	u64 exec_id = READ(task, self_exec_id);
+	u64 *kept = (u64 *)state->comm, comm[2];
+	read_name(task, (char *)comm);
+	if (state->generation != config.generation || state->exec_id != exec_id || state->exe_file != exe_file ||
+	    state->uid != uid || state->mount_ns != mount_ns || kept[0] != comm[0] || kept[1] != comm[1]) {
 		/* other policies: whom to follow is found out anew; in a new task it is what its parent handed on */
 		if (state->generation && state->generation != config.generation)
 			state->followed = 0;
 		state->generation = config.generation;
-		state->exec_id = task->self_exec_id;
+		state->exec_id = exec_id;
 		state->exe_file = exe_file;
 		state->uid = uid;
 		state->mount_ns = mount_ns;

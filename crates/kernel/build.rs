@@ -1,4 +1,5 @@
-//! Compiles bpf/tracee.bpf.c, with the header of event numbers made from the catalogue.
+//! Compiles bpf/tracee.bpf.c, with the header of event numbers made from the catalogue: once for the kernels of today,
+//! once for those before 5.17 (bpf/include/older.h).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,26 +25,29 @@ fn main() -> Result<(), String> {
     // the headers of the libbpf that libbpf-sys carries
     let libbpf = variable("DEP_BPF_INCLUDE")?;
     let clang = std::env::var("CLANG").unwrap_or_else(|_| "clang".into());
-    let object = out.join("tracee.bpf.o");
-    let output = Command::new(&clang)
-        .args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"])
-        .arg(format!("-D__TARGET_ARCH_{arch}"))
-        .arg("-I")
-        .arg(&out)
-        .arg("-I")
-        .arg(&libbpf)
-        .arg("-I")
-        .arg(format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH)) // asm/types.h, on Debian
-        .arg("-I")
-        .arg(root.join("bpf"))
-        .arg("-c")
-        .arg(root.join("bpf/tracee.bpf.c"))
-        .arg("-o")
-        .arg(&object)
-        .output()
-        .map_err(|e| format!("{clang}: {e} (`make prerequisites` installs it; CLANG names another)"))?;
-    if !output.status.success() {
-        return Err(format!("{clang}:\n{}", String::from_utf8_lossy(&output.stderr)));
+    for (object, older) in [("tracee.bpf.o", 0), ("tracee-older.bpf.o", 1)] {
+        let object = out.join(object);
+        let output = Command::new(&clang)
+            .args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"])
+            .arg(format!("-D__TARGET_ARCH_{arch}"))
+            .arg(format!("-DOLDER_KERNEL={older}"))
+            .arg("-I")
+            .arg(&out)
+            .arg("-I")
+            .arg(&libbpf)
+            .arg("-I")
+            .arg(format!("/usr/include/{}-linux-gnu", std::env::consts::ARCH)) // asm/types.h, on Debian
+            .arg("-I")
+            .arg(root.join("bpf"))
+            .arg("-c")
+            .arg(root.join("bpf/tracee.bpf.c"))
+            .arg("-o")
+            .arg(&object)
+            .output()
+            .map_err(|e| format!("{clang}: {e} (`make prerequisites` installs it; CLANG names another)"))?;
+        if !output.status.success() {
+            return Err(format!("{clang}:\n{}", String::from_utf8_lossy(&output.stderr)));
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The header that the kernel side includes: event numbers and the tables of system calls.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::{Arg, Catalogue, Event, Kind, When};
@@ -139,7 +140,14 @@ pub fn header(catalogue: &Catalogue) -> String {
     for group in catalogue.groups.keys() {
         writeln!(out, "\tGROUP_{group},").expect("a String takes all");
     }
-    out.push_str("\tGROUPS,\n\tNO_GROUP = 0xffff,\n};\n\nenum follow {\n");
+    out.push_str("\tGROUPS,\n\tNO_GROUP = 0xffff,\n};\n\n");
+    for (name, kind) in [("AFTER", "sys_exit"), ("BEFORE", "sys_enter")] {
+        let hooks = catalogue.events.iter().flat_map(|event| &event.attach).flat_map(|way| &way.hooks);
+        let groups: BTreeSet<&str> = hooks.filter_map(|hook| hook.strip_prefix(kind)?.strip_prefix(':')).collect();
+        let each: Vec<String> = groups.iter().map(|group| format!("each({group})")).collect();
+        writeln!(out, "#define GROUPS_{name}(each) {}", each.join(" ")).expect("a String takes all");
+    }
+    out.push_str("\nenum follow {\n");
     for name in FOLLOW {
         writeln!(out, "\tFOLLOW_{name},").expect("a String takes all");
     }

@@ -18,6 +18,7 @@ fn kind(arg: &Arg) -> &'static str {
         Some(Kind::FdPair) => "FdPair",
         Some(Kind::BootTime) => "BootTime",
         Some(Kind::Cred) => "Cred",
+        Some(Kind::Syscall) => "Syscall",
         Some(Kind::Numbers) => "Numbers",
         Some(Kind::Symbols) => "Symbols",
         _ => match scalar(&arg.c_type).expect("the catalogue was checked") {
@@ -104,6 +105,14 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
     }
     out.push_str("];\n\n");
 
+    let compat = if arch == "x86_64" { "i386" } else { "" };
+    let native = if arch == "aarch64" { "arm64" } else { "x86_64" };
+    for (table, abi) in [("NATIVE_CALLS", native), ("COMPAT_CALLS", compat)] {
+        let numbered = catalogue.events.iter().filter_map(|event| Some((event.number.get(abi)?, &event.name)));
+        let calls: Vec<String> =
+            numbered.map(|(number, name)| format!("Call {{ number: {number}, name: {name:?} }}")).collect();
+        writeln!(out, "pub static {table}: [Call; {}] = [{}];\n", calls.len(), calls.join(", ")).expect(put);
+    }
     writeln!(out, "pub static GROUPS: [&str; {}] = {:?};\n", catalogue.groups.len(), catalogue.groups.keys())
         .expect(put);
     writeln!(out, "pub static FAMILIES: [Family; {}] = [", families.len()).expect(put);

@@ -111,8 +111,8 @@ pub fn program(hook: &str) -> Option<String> {
     match kind {
         "scan" | "derived" => None,
         "tp_btf" => Some(format!("tracee_{target}")),
-        "sys_enter" => Some(format!("tracee_{target}_enter")),
-        "sys_exit" => Some(format!("tracee_{target}_exit")),
+        "sys_enter" => Some("tracee_groups_enter".into()),
+        "sys_exit" => Some("tracee_groups_exit".into()),
         _ => Some(format!("tracee_{target}_{kind}")),
     }
 }
@@ -180,6 +180,8 @@ pub enum Kind {
     BootTime,
     /// What a task may do: `struct credentials` of bpf/include/event.h.
     Cred,
+    /// A system call: its event's index in the record, its event's id as the value.
+    Syscall,
     /// Any number of u64.
     Numbers,
     /// Things of the kernel with the symbols that they lead to: name, symbol and the symbol's owner, each with its NUL.

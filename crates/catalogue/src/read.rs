@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::{scalar, Catalogue, Event, Family, Kind, Way, HOOK_KINDS};
+use crate::{scalar, Catalogue, Event, Family, FamilyKind, Kind, Way, HOOK_KINDS};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +64,7 @@ impl Catalogue {
                 }
             }
         }
+        catalogue.families.insert("syscall".into(), syscalls(&catalogue.events));
         catalogue.check()?;
         Ok(catalogue)
     }
@@ -126,6 +127,9 @@ impl Catalogue {
                 }
             }
         }
+        if self.groups.len() > 64 {
+            return Err("more groups than bits in bpf/groups.bpf.c".into());
+        }
         let mut grouped = BTreeSet::new();
         for (group, calls) in &self.groups {
             for call in calls {
@@ -141,6 +145,20 @@ impl Catalogue {
             return Err("more events than MAX_EVENTS in bpf/include/record.h".into());
         }
         Ok(())
+    }
+}
+
+/// The family of system calls: their events' ids by name.
+fn syscalls(events: &[Event]) -> Family {
+    let calls = events.iter().filter(|event| event.is_syscall());
+    Family {
+        kind: FamilyKind::Enum,
+        mask: None,
+        note: None,
+        values: calls.map(|event| (event.name.clone(), event.id.into())).collect(),
+        arm64: BTreeMap::new(),
+        not_on_arm64: Vec::new(),
+        aliases: BTreeMap::new(),
     }
 }
 

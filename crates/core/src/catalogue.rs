@@ -37,8 +37,22 @@ pub struct Hook {
 impl Way {
     /// The hooks, as the catalogue spells them: `fexit:vfs_read`.
     pub fn name(&self) -> String {
-        self.hooks.iter().map(|hook| format!("{}:{}", hook.kind, hook.target)).collect::<Vec<_>>().join(" + ")
+        self.hooks.iter().map(Hook::name).collect::<Vec<_>>().join(" + ")
     }
+}
+
+impl Hook {
+    /// As the catalogue spells it.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.kind, self.target)
+    }
+}
+
+/// A system call as the kernel's tables have it.
+#[derive(Debug)]
+pub struct Call {
+    pub number: u32,
+    pub name: &'static str,
 }
 
 #[derive(Debug)]
@@ -76,6 +90,7 @@ pub enum Kind {
     /// ns since boot
     BootTime,
     Cred,
+    Syscall,
     Numbers,
     Symbols,
 }

@@ -92,6 +92,11 @@ impl<'a> Event<'a> {
                 _ => Value::Null,
             },
             Kind::Cred => Cred::read_from_bytes(chunk.bytes).map_or(Value::Null, Value::Cred),
+            Kind::Syscall => {
+                let index = chunk.bytes.first_chunk().map(|bytes| u16::from_le_bytes(*bytes));
+                let event = index.and_then(|index| catalogue::EVENTS.get(usize::from(index)));
+                event.map_or(Value::Null, |event| Value::Int(event.id.into()))
+            }
             Kind::Numbers => Value::Numbers(Numbers::new(chunk.bytes, cut)),
             Kind::Symbols => Value::Symbols(Symbols::new(chunk.bytes)),
             scalar => match chunk.bytes.first_chunk() {

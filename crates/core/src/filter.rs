@@ -1,5 +1,8 @@
 //! What is left to test of an event once the kernel has let it through.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use rustc_hash::FxHashMap;
 
 use crate::catalogue::{self, nearest_hint, Arg, Kind, Names, EVENTS};
@@ -53,6 +56,7 @@ struct FieldTest {
 #[derive(Debug)]
 enum Test {
     Text(Pattern),
+    Net(IpNet),
     Number(i128),
     Named(Named),
 }
@@ -156,7 +160,10 @@ impl FieldTest {
         side.push(match kind {
             Kind::String => Test::Text(Pattern::new(word)),
             Kind::StringList | Kind::Symbols => Test::Text(Pattern::containing(word)),
-            Kind::SockAddr => Test::Text(Pattern::new(word)),
+            Kind::SockAddr => match word.parse() {
+                Ok(net) => Test::Net(net),
+                Err(_) => Test::Text(Pattern::new(word)),
+            },
             _ => match whole_number(kind, word) {
                 Some(value) => Test::Number(value),
                 None => Test::Named(named(arg, word).map_err(|e| format!("{name}: {e}"))?),
@@ -189,7 +196,13 @@ impl Test {
             (Test::Text(pattern), Value::Symbols(symbols)) => {
                 symbols.iter().any(|s| [s.name, s.symbol, s.owner].iter().any(|text| pattern.matches(text)))
             }
-            (Test::Text(_), _) => false,
+            (Test::Net(net), Value::SockAddr(SockAddr::Inet { address, .. })) => net.contains(&IpAddr::V4(*address)),
+            (Test::Net(net), Value::SockAddr(SockAddr::Inet6 { address, .. })) => {
+                // a mapped address is the IPv4 address that it carries
+                net.contains(&IpAddr::V6(*address))
+                    || address.to_ipv4_mapped().is_some_and(|address| net.contains(&IpAddr::V4(address)))
+            }
+            (Test::Text(_) | Test::Net(_), _) => false,
             (test, Value::Numbers(numbers)) => numbers.iter().any(|number| test.holds(&Value::Uint(number))),
             (Test::Number(number), Value::FdPair(pair)) => pair.iter().any(|fd| i128::from(*fd) == *number),
             (Test::Number(number), value) => number_of(value) == Some(*number),

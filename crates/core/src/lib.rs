@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod catalogue;
+pub mod dump;
 pub mod event;
 pub mod filter;
 pub mod format;

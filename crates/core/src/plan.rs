@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::catalogue::{self, EVENTS};
+use crate::dump::{self, Dump};
 use crate::filter::{Filter, Rule};
 use crate::predicate::Predicate;
 use crate::scope::{Scope, MAX_POLICIES};
@@ -52,6 +53,8 @@ pub struct Compiled {
     pub wanted: Vec<u64>,
     pub filter: Filter,
     pub names: Vec<String>,
+    /// Memory of the kernel that is to be shown.
+    pub dumps: Vec<Dump>,
 }
 
 impl Plan {
@@ -102,6 +105,6 @@ impl Plan {
         scope.finish(self.policies.len());
         filter.take_scope_tests(&scope);
         let names = self.policies.iter().map(|p| p.name.clone()).collect();
-        Ok(Compiled { scope, wanted, filter, names })
+        Ok(Compiled { scope, wanted, filter, names, dumps: dump::of(self) })
     }
 }

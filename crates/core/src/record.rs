@@ -70,6 +70,7 @@ pub mod chunk {
     pub const INODE: u8 = 8;
     pub const DELETED: u8 = 16;
     pub const ANON: u8 = 32;
+    pub const ASKED: u8 = 64;
 }
 
 /// What one argument points at.

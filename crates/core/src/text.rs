@@ -117,3 +117,26 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
     out.extend_from_slice(rest.as_bytes());
     Some(out)
 }
+
+/// An absolute path without `.`, `..` and doubled slashes, as its letters say: links are not known here.
+pub fn normal_path(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let mut normal = Vec::with_capacity(path.len());
+    for part in &parts {
+        normal.push(b'/');
+        normal.extend_from_slice(part);
+    }
+    if parts.is_empty() {
+        normal.push(b'/');
+    }
+    normal
+}

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::record::{chunk, Chunk};
+use crate::text;
 
 /// The value of one argument. Bytes are the traced program's own, whatever they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,13 +37,15 @@ pub struct Text<'a> {
     pub suffix: &'static str,
     /// There was more.
     pub cut: bool,
+    /// A path as it was asked for: `.` and `..` stand in it, and links are not followed.
+    pub asked: bool,
     /// A file without a path is named by this instead.
     pub inode: Option<u64>,
 }
 
 impl<'a> Text<'a> {
     pub fn of(bytes: &'a [u8]) -> Text<'a> {
-        Text { prefix: "", bytes, suffix: "", cut: false, inode: None }
+        Text { prefix: "", bytes, suffix: "", cut: false, asked: false, inode: None }
     }
 
     /// `None` for null and unreadable memory.
@@ -50,7 +53,8 @@ impl<'a> Text<'a> {
         if from.is(chunk::NULL | chunk::FAULT) {
             return None;
         }
-        let mut text = Text { cut: from.is(chunk::CUT), ..Text::of(from.bytes) };
+        let asked = from.is(chunk::ASKED);
+        let mut text = Text { cut: from.is(chunk::CUT), asked, ..Text::of(from.bytes) };
         if from.is(chunk::INODE) {
             let (inode, mode) = from.bytes.split_first_chunk::<8>()?;
             let mode = u32::from_le_bytes(*mode.first_chunk::<4>()?);
@@ -74,6 +78,9 @@ impl<'a> Text<'a> {
     pub fn whole(&self) -> std::borrow::Cow<'a, [u8]> {
         if let Some(inode) = self.inode {
             return format!("{}:[{inode}]", self.prefix).into_bytes().into();
+        }
+        if self.asked {
+            return text::normal_path(self.bytes).into();
         }
         if self.prefix.is_empty() && self.suffix.is_empty() {
             return self.bytes.into();

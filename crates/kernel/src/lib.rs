@@ -10,6 +10,7 @@ mod messages;
 mod probe;
 mod ring;
 mod run;
+mod scan;
 mod securityfs;
 mod session;
 mod shared;

@@ -1,6 +1,51 @@
 //! What this machine has and allows.
 
 use std::fs;
+use std::io::ErrorKind;
+use std::ptr;
+
+use crate::btf;
+use crate::error::{Error, Result};
+
+/// Whether the kernel is one of those before 5.17, by what we would miss there: `bpf/include/older.h`.
+pub fn is_older() -> bool {
+    // SAFETY: the probe loads a program of its own, and takes no options
+    unsafe {
+        libbpf_sys::libbpf_probe_bpf_helper(
+            libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT,
+            libbpf_sys::BPF_FUNC_loop,
+            ptr::null(),
+        ) == 0
+    }
+}
+
+/// The kernel has to describe its types.
+///
+/// # Errors
+/// It does not; the message names the remedy.
+pub fn require_types() -> Result<()> {
+    if btf::is_there() {
+        return Ok(());
+    }
+    let detail = "it does not describe its types (no /sys/kernel/btf/vmlinux); boot one that was built with \
+                  CONFIG_DEBUG_INFO_BTF=y, as distributions do since 2021";
+    Err(Error::new("use this kernel", ErrorKind::Unsupported, detail))
+}
+
+/// Why nothing can be loaded, where that is the kernel's age. Only for those who may load programs.
+///
+/// # Errors
+/// The kernel has no ring buffers; the message names the remedy.
+pub fn require_rings() -> Result<()> {
+    // SAFETY: the probe makes a map and closes it, and takes no options
+    match unsafe { libbpf_sys::libbpf_probe_bpf_map_type(libbpf_sys::BPF_MAP_TYPE_RINGBUF, ptr::null()) } {
+        0 => {
+            let detail = "it has no BPF ring buffers; boot a kernel of version 5.10 or later";
+            Err(Error::new("use this kernel", ErrorKind::Unsupported, detail))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The lowest memory limit of our cgroups, in bytes; v2, and v1 where it is mounted beside or instead.
 pub fn memory_limit() -> Option<u64> {

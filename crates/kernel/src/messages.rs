@@ -26,6 +26,11 @@ pub fn first() -> Option<String> {
     MESSAGES.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
 }
 
+/// All messages since [`begin`].
+pub fn all() -> String {
+    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+}
+
 /// The program that the kernel refused to load or to attach, as far as the messages since [`begin`] tell.
 pub fn refused_program() -> Option<String> {
     let messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,4 +45,15 @@ pub fn refused_program() -> Option<String> {
 pub fn attach_failed(program: &str) {
     let mut messages = MESSAGES.lock().unwrap_or_else(PoisonError::into_inner);
     messages.push(format!("prog '{program}': failed to attach"));
+}
+
+/// The hook of the group of system calls that the verifier was looking at last, where it was at one.
+pub fn refused_group() -> Option<String> {
+    let text = all();
+    let calls = text.rmatch_indices("('").find_map(|(at, _)| {
+        let name = text[at + 2..].split('\'').next()?;
+        let hook = |prefix: &str, kind: &str| name.strip_prefix(prefix).map(|group| format!("{kind}:{group}"));
+        hook("after_", "sys_exit").or_else(|| hook("before_", "sys_enter"))
+    });
+    calls.filter(|_| text.contains("tracee_groups_"))
 }

@@ -10,7 +10,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use tracee_core::catalogue::{Hook, EVENTS};
 
-use crate::{btf, securityfs};
+use crate::{btf, scan, securityfs};
 
 /// The better kinds of hooks, which a kernel may refuse as a whole.
 pub const BETTER: [&str; 5] = ["fentry", "fexit", "lsm", "kprobe", "kretprobe"];
@@ -46,6 +46,7 @@ impl Kernel {
             "kprobe" | "kretprobe" => {
                 missing(types.contains_key(target) || self.functions().contains(target), "function", target)
             }
+            "scan" => scan::refusal(target, |name| self.functions().contains(name)),
             _ => None,
         }
     }

@@ -47,11 +47,15 @@ impl Progress {
 /// Reads until `progress.stop`, then what is left, and flushes.
 ///
 /// # Errors
-/// The rings cannot be waited for.
+/// The rings cannot be waited for, or a thread cannot be had.
 pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) -> Result<()> {
     let waiter = Waiter::new(session)?;
     // what was there before us; an exec meanwhile has its control record waiting
     pipeline.tasks.read_proc(Path::new("/proc")).doing("list the processes in /proc")?;
+    for record in session.first.drain(..) {
+        pipeline.record(record.as_bytes());
+    }
+    let searches = session.searches.take().map(|searches| searches.begin()).transpose()?;
     let (mut flushed, mut clocked, mut idle) = (Instant::now(), Instant::now(), 0);
     // control records go on after the end, on a busy host without a pause, so the end is a moment
     let mut end = None;
@@ -65,6 +69,9 @@ pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) 
         let until = end.map_or(settled, |end| end.min(settled));
         let taken = merge::by_time(&mut session.rings, until, &mut |record| pipeline.record(record));
         session.rings.iter_mut().for_each(|ring| ring.publish());
+        for finding in searches.iter().flat_map(|searches| searches.findings()) {
+            pipeline.record(finding.as_bytes());
+        }
         report(session, pipeline, progress);
 
         let now = Instant::now();

@@ -1,18 +1,25 @@
-//! Files of securityfs, which is often not mounted: then it is mounted out of everybody's sight.
+//! Files of securityfs and tracefs, which are often not mounted: then they are mounted out of everybody's sight.
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-const MOUNTED: &str = "/sys/kernel/security";
-
-/// The text of a file there, such as `lsm` or `lockdown`; `None` where it cannot be had.
+/// The text of a file of securityfs, such as `lsm` or `lockdown`; `None` where it cannot be had.
 pub fn read(name: &str) -> Option<String> {
-    let text = fs::read_to_string(format!("{MOUNTED}/{name}")).ok().or_else(|| read_unmounted(name))?;
-    Some(text.trim().to_owned())
+    Some(read_from(c"securityfs", "/sys/kernel/security", name)?.trim().to_owned())
 }
 
-fn read_unmounted(name: &str) -> Option<String> {
+/// The text of a file of tracefs; `None` where it cannot be had.
+pub fn read_tracefs(name: &str) -> Option<String> {
+    read_from(c"tracefs", "/sys/kernel/tracing", name)
+}
+
+fn read_from(filesystem: &CStr, mounted: &str, name: &str) -> Option<String> {
+    fs::read_to_string(format!("{mounted}/{name}")).ok().or_else(|| read_unmounted(filesystem, name))
+}
+
+fn read_unmounted(filesystem: &CStr, name: &str) -> Option<String> {
     const FSOPEN_CLOEXEC: libc::c_int = 1;
     const FSCONFIG_CMD_CREATE: libc::c_int = 6;
     const FSMOUNT_CLOEXEC: libc::c_int = 1;
@@ -20,7 +27,7 @@ fn read_unmounted(name: &str) -> Option<String> {
     let none = std::ptr::null::<libc::c_char>();
     // SAFETY: system calls that take numbers and strings with their NUL, and give descriptors
     let file = unsafe {
-        let context = descriptor(libc::syscall(libc::SYS_fsopen, c"securityfs".as_ptr(), FSOPEN_CLOEXEC))?;
+        let context = descriptor(libc::syscall(libc::SYS_fsopen, filesystem.as_ptr(), FSOPEN_CLOEXEC))?;
         if libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), FSCONFIG_CMD_CREATE, none, none, 0) < 0 {
             return None;
         }

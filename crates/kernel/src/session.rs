@@ -7,7 +7,10 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramMut};
 use tracee_core::budget;
+use tracee_core::catalogue::EVENTS;
+use tracee_core::dump;
 use tracee_core::plan::Compiled;
+use tracee_core::record::Owned;
 use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
 
 use crate::buffers::Buffers;
@@ -15,11 +18,16 @@ use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
 use crate::probe::{self, Kernel};
 use crate::ring::Ring;
+use crate::scan::{self, Searches};
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
 use crate::ways::{self, Allowed, Chosen};
 use crate::{limits, messages};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
+/// For kernels before 5.17: `bpf/include/older.h`
+static OLDER_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee-older.bpf.o"));
+/// Only in that object, and always loaded.
+const FORGET: &str = "tracee_forget";
 
 /// `SPARE_BUILDERS` of bpf/include/buffer.h
 const SPARE_BUILDERS: usize = 8;
@@ -60,8 +68,14 @@ pub struct Session {
     pub(crate) rings: Vec<Ring>,
     pub(crate) policies: u64,
     wanted: Vec<u64>,
+    /// Records that are told before all others.
+    pub(crate) first: Vec<Owned>,
+    /// Searches that the plan asks for, until they begin.
+    pub(crate) searches: Option<Searches>,
     /// Something to say about the buffers, where not all that was asked could be had.
     pub notes: Vec<String>,
+    /// What was said of programs that the kernel did not take, each time with the verifier's log.
+    pub refusals: Vec<String>,
     /// How each event of the plan is taken, or why it is not.
     pub chosen: Chosen,
     _links: Vec<Link>,
@@ -76,28 +90,35 @@ impl Session {
     /// # Errors
     /// The kernel refuses; the message says which step, and what libbpf said of it.
     pub fn new(plan: &Compiled, options: &Options) -> Result<Session> {
+        limits::require_types()?;
         let kernel = Kernel::default();
-        let mut refused = BTreeMap::new();
+        let (mut refused, mut refusals) = (BTreeMap::new(), Vec::new());
         loop {
             messages::begin();
             let chosen = ways::choose(plan, &kernel, &options.allowed, &refused);
             let error = match Session::load(plan, options, chosen) {
-                Ok(session) => return Ok(session),
+                Ok(session) => return Ok(Session { refusals, ..session }),
                 Err(error) => error,
             };
             // a program that the kernel does not take is done without, where its events have other ways
             match messages::refused_program() {
                 Some(program) if ways::is_optional(&program) && refused.len() < MOST_REFUSED => {
+                    // of a program that serves many groups of calls, the one that it stumbled over
+                    let program = messages::refused_group().unwrap_or(program);
                     let why = messages::first().unwrap_or_else(|| error.to_string());
+                    refusals.push(messages::all());
                     refused.insert(program, why);
                 }
                 _ => {
+                    if !error.is_permission() {
+                        limits::require_rings()?;
+                    }
                     return Err(match messages::first() {
                         Some(first) if !error.is_permission() => {
                             Error::new(error.to_string(), io::ErrorKind::Other, first)
                         }
                         _ => error,
-                    })
+                    });
                 }
             }
         }
@@ -144,8 +165,13 @@ impl Session {
             exec_env: options.exec_env,
             rings: sizes.rings,
         });
+        let dumps = EVENTS.iter().position(|event| event.name == dump::EVENT);
+        if dumps.is_some_and(|dumps| plan.wanted[dumps] != 0) && plan.dumps.is_empty() {
+            notes.push("print_mem_dump shows nothing: filter data.symbol_name or data.address says what".into());
+        }
         fill_scopes(&object, &plan.scope)?;
         config.set_scope(&plan.scope);
+        config.set_lesser(chosen.lesser());
 
         let statistics = options.statistics.then(enable_statistics).transpose()?;
         Ok(Session {
@@ -154,7 +180,10 @@ impl Session {
             rings,
             policies: plan.scope.policies,
             wanted: plan.wanted.clone(),
+            first: scan::at_start(plan, &chosen),
+            searches: Searches::new(&object, plan, &chosen)?,
             notes,
+            refusals: Vec::new(),
             chosen,
             _links: attach(&object)?,
             _object: object,
@@ -177,13 +206,22 @@ impl Session {
 fn open(chosen: &Chosen, cpus: usize, buffers: &Buffers) -> Result<OpenObject> {
     let mut builder = ObjectBuilder::default();
     let builder = builder.name("tracee").doing("name the BPF object")?;
-    let mut object = builder.open_memory(OBJECT).doing("read the BPF object")?;
+    let object = if limits::is_older() { OLDER_OBJECT } else { OBJECT };
+    let mut object = builder.open_memory(object).doing("read the BPF object")?;
     for mut program in object.progs_mut() {
-        let load = program.name().to_str().is_some_and(|name| chosen.programs.contains(name));
+        let load = program.name().to_str().is_some_and(|name| name == FORGET || chosen.programs.contains(name));
         program.set_autoload(load);
     }
     for mut map in object.maps_mut() {
-        let entries = match map.name().to_str() {
+        let name = map.name().to_string_lossy().into_owned();
+        if name.ends_with(".rodata.groups") {
+            let value = map.initial_value_mut().unwrap_or_default();
+            let bits = [chosen.groups.after, chosen.groups.before].map(u64::to_ne_bytes).concat();
+            check_size("groups", bits.len(), value.len() as u32)?;
+            value.copy_from_slice(&bits);
+            continue;
+        }
+        let entries = match Some(name.as_str()) {
             Some("tracee_rings") => {
                 map.reuse_fd(buffers.map()).doing("hand over the map of rings")?;
                 continue;
@@ -203,21 +241,13 @@ fn find<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
     found.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
 }
 
-/// Attaches every program that was loaded: those of groups of system calls to their place in the map of programs, first,
-/// so that they are there when calls come.
+/// Attaches every program that was loaded.
 fn attach(object: &Object) -> Result<Vec<Link>> {
-    let loaded = || object.progs_mut().filter(|program| program.autoload());
     let name = |program: &ProgramMut| program.name().to_string_lossy().into_owned();
-    for program in loaded() {
-        if let Some((map, place)) = ways::group_of(&name(&program)) {
-            let fd = program.as_fd().as_raw_fd();
-            find(object, map)?
-                .update(&place.to_ne_bytes(), &fd.to_ne_bytes(), MapFlags::ANY)
-                .doing(format!("put {} in its place", name(&program)))?;
-        }
-    }
     let mut links = Vec::new();
-    for program in loaded().filter(|program| ways::group_of(&name(program)).is_none()) {
+    // run by hand, see scan.rs
+    let attached = |program: &ProgramMut| program.autoload() && name(program) != scan::PROGRAM;
+    for program in object.progs_mut().filter(attached) {
         let link = if name(&program).ends_with("_cgroup") {
             let place = probe::cgroup_root().unwrap_or_default();
             let root = File::open(&place).doing(format!("open the cgroup root {place}"))?;

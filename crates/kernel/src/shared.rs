@@ -36,6 +36,7 @@ pub struct ConfigBytes {
     scoped: u64,
     follow: u64,
     wanted: [u64; MAX_EVENTS],
+    lesser: [u64; MAX_EVENTS / 64],
     self_pid: u32,
     sampling: u32,
     reader_state: u32,
@@ -121,6 +122,14 @@ impl Config {
     pub fn set_wanted(&self, wanted: impl Iterator<Item = u64>) {
         for (event, policies) in wanted.take(MAX_EVENTS).enumerate() {
             self.word(offset_of!(ConfigBytes, wanted) + 8 * event).store(policies, Ordering::Release);
+        }
+    }
+
+    /// The events that are not taken where they happen.
+    pub fn set_lesser(&self, events: impl Iterator<Item = u16>) {
+        for event in events.map(usize::from).filter(|event| *event < MAX_EVENTS) {
+            let word = self.word(offset_of!(ConfigBytes, lesser) + 8 * (event / 64));
+            word.fetch_or(1 << (event % 64), Ordering::Relaxed);
         }
     }
 

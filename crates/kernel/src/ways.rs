@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tracee_core::catalogue::{Event, Way, EVENTS, GROUPS};
+use tracee_core::catalogue::{Event, Hook, Way, EVENTS, GROUPS};
 use tracee_core::plan::Compiled;
 
 use crate::probe::{self, Kernel};
+use crate::scan;
 
 /// Kinds of hooks that may be used; the others stand back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +39,47 @@ impl Allowed {
     }
 }
 
+/// Groups of system calls by bit, the place in [`GROUPS`]: `groups` of `bpf/groups.bpf.c`.
+#[derive(Debug, Default)]
+pub struct Groups {
+    pub after: u64,
+    pub before: u64,
+}
+
+impl Groups {
+    fn add(&mut self, hook: &Hook) {
+        let bits = match hook.kind {
+            "sys_exit" => &mut self.after,
+            "sys_enter" => &mut self.before,
+            _ => return,
+        };
+        *bits |= GROUPS.iter().position(|name| *name == hook.target).map_or(0, |place| 1 << place);
+    }
+}
+
 /// What was chosen for the events of a plan.
 #[derive(Debug, Default)]
 pub struct Chosen {
     /// Names of the programs to load.
     pub programs: BTreeSet<&'static str>,
+    /// The groups of system calls that are looked into.
+    pub groups: Groups,
     /// By event index: the way it is taken, and why no better one is.
     pub ways: BTreeMap<u16, (&'static Way, String)>,
     /// By event index: why there is no way.
     pub unavailable: BTreeMap<u16, String>,
 }
 
+impl Chosen {
+    /// Indices of the events that are not taken where they happen.
+    pub fn lesser(&self) -> impl Iterator<Item = u16> + '_ {
+        let lesser = |way: &Way| !way.hooks.iter().any(|hook| probe::BETTER.contains(&hook.kind));
+        self.ways.iter().filter(move |(_, (way, _))| lesser(way)).map(|(index, _)| *index)
+    }
+}
+
 /// Chooses for every event that a policy selects the first way whose hooks can all be had. Programs in `refused` were
-/// tried and cannot, for the reason given there.
+/// tried and cannot, for the reason given there; so are hooks, named `KIND:TARGET`.
 pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTreeMap<String, String>) -> Chosen {
     let mut chosen = Chosen::default();
     // for the table of tasks, whatever is traced
@@ -62,7 +91,11 @@ pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTr
         match way(event, kernel, allowed, refused) {
             Ok((way, why)) => {
                 chosen.programs.extend(way.hooks.iter().filter_map(|hook| hook.program));
-                chosen.programs.extend(way.hooks.iter().filter_map(|hook| dispatcher(hook.kind)));
+                for hook in way.hooks {
+                    chosen.groups.add(hook);
+                }
+                let reads = |hook: &Hook| hook.kind == "scan" && scan::reads_memory(hook.target);
+                chosen.programs.extend(way.hooks.iter().any(reads).then_some(scan::PROGRAM));
                 chosen.ways.insert(index, (way, why));
             }
             Err(why) => {
@@ -91,7 +124,7 @@ fn way(
             continue;
         }
         let refusal = way.hooks.iter().find_map(|hook| {
-            let tried = hook.program.and_then(|program| refused.get(program).cloned());
+            let tried = refused.get(&hook.name()).or_else(|| refused.get(hook.program?)).cloned();
             tried.or_else(|| kernel.refusal(hook)).map(|why| format!("{}: {why}", hook.kind))
         });
         match refusal {
@@ -106,28 +139,8 @@ fn way(
     Err(reasons.join("; "))
 }
 
-/// The program that hands system calls to the programs of groups.
-fn dispatcher(kind: &str) -> Option<&'static str> {
-    match kind {
-        "sys_enter" => Some("tracee_groups_enter"),
-        "sys_exit" => Some("tracee_groups_exit"),
-        _ => None,
-    }
-}
-
 /// Whether an event can do without this program, going another way or not at all.
 pub fn is_optional(program: &str) -> bool {
     let hooks = EVENTS.iter().flat_map(|event| event.attach).flat_map(|way| way.hooks);
     hooks.filter_map(|hook| hook.program).any(|name| name == program)
-}
-
-/// Where a group's program belongs: the map of programs, and its place there.
-pub fn group_of(program: &str) -> Option<(&'static str, u32)> {
-    let (group, map) = match program.strip_prefix("tracee_")?.rsplit_once('_')? {
-        (group, "exit") => (group, "tracee_exits"),
-        (group, "enter") => (group, "tracee_enters"),
-        _ => return None,
-    };
-    let place = GROUPS.iter().position(|name| *name == group)?;
-    Some((map, place as u32))
 }

@@ -86,6 +86,9 @@ pub struct Tracer {
     policy_names: Arc<Vec<String>>,
     #[pyo3(get)]
     notes: Vec<String>,
+    /// Of programs that the kernel did not take: what it said.
+    #[pyo3(get)]
+    refusals: Vec<String>,
     /// By event: the way it is taken, what that misses, and why there is no better.
     #[pyo3(get)]
     ways: BTreeMap<&'static str, (String, &'static str, String)>,
@@ -128,6 +131,7 @@ impl Tracer {
             unavailable: chosen.unavailable.iter().map(|(index, why)| (name(index), why.clone())).collect(),
             policy_names: Arc::new(plan.names.clone()),
             notes: session.notes.clone(),
+            refusals: session.refusals.clone(),
             ready: Mutex::new(Some(Ready { session, plan })),
             progress: Arc::default(),
             reader: Mutex::new(None),

@@ -55,6 +55,8 @@ def run(settings: Settings) -> None:
 
 def _tell_ways(tracer: _core.Tracer, named: set[str]) -> None:
     """Says what cannot be had: aloud where the user named it, else for who asks."""
+    for text in tracer.refusals:
+        logger.debug("done without: %s", text)
     for event, why in tracer.unavailable.items():
         level = logging.WARNING if event in named else logging.DEBUG
         logger.log(level, "event %s is not available on this kernel: %s", event, why)
