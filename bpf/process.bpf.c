@@ -125,12 +125,29 @@ static long count_step(u64 index, struct arg_count *args)
 	return 0;
 }
 
+/* Pointers from an address on until one is NULL, COUNTED_AT_ONCE at most. Global: a loop comes here. */
+#define COUNTED_AT_ONCE 128
+__noinline u32 count_pointers(u64 address, u32 width)
+{
+	struct arg_count args = {.next = address, .width = width};
+	repeat(COUNTED_AT_ONCE, count_step, &args);
+	return args.count;
+}
+
+static long count_more_step(u64 index, struct arg_count *args)
+{
+	u32 more = count_pointers(args->next, args->width);
+	args->next += (u64)more * args->width;
+	args->count += more;
+	return more < COUNTED_AT_ONCE;
+}
+
 /* A script's exec: the kernel puts the interpreter's arguments in the place of the first one, which is kept here. */
 static __noinline int note_script(struct task_state *state, u64 argv, u32 compat)
 {
 	struct arg_count args = {.next = argv, .width = compat ? 4 : 8};
 	u64 first = 0;
-	repeat(LIST_MAX, count_step, &args);
+	repeat(LIST_MAX / COUNTED_AT_ONCE, count_more_step, &args);
 	state->script_args = args.count;
 	if (compat)
 		bpf_probe_read_user(&first, 4, (void *)argv);

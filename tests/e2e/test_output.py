@@ -206,6 +206,20 @@ def test_without_privileges(tracee: Tracee, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_kernel_that_does_not_describe_its_types(can_trace: None) -> None:
+    hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+    result = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hide, "sh", *COMMAND, "--events", "execve"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    begins = "ERROR failed to initialize tracee: use this kernel: it does not describe its types"
+    assert result.stderr.startswith(begins) and result.stderr.count("\n") == 1
+    assert "CONFIG_DEBUG_INFO_BTF=y" in result.stderr
+
+
 def test_list_version_and_help(tracee: Tracee) -> None:
     listing = tracee.command("--events", "list").stdout
     assert len([line for line in listing.splitlines() if "syscalls" in line]) >= 447
