@@ -83,18 +83,24 @@ struct helper_list {
 	u32 slot, pad;
 };
 
-static long helper_list_step(u64 index, struct helper_list *list)
+static __always_inline bool list_helper(u64 helper, struct helper_list *list)
 {
-	u64 helper = index % HELPERS;
 	struct builder *builder = builder_at(list->slot);
 	u32 at = builder ? builder->used : DATA_MAX;
 	if (!builder || at > DATA_MAX - sizeof(helper))
-		return 1;
+		return false;
 	if (list->used[helper / 64 % (HELPERS / 64)] >> helper % 64 & 1) {
 		__builtin_memcpy(&builder->data[at], &helper, sizeof(helper));
 		builder->used = at + sizeof(helper);
 	}
-	return 0;
+	return true;
+}
+
+/* Two at once, so that older kernels come to the end of them. */
+static long helper_list_step(u64 index, struct helper_list *list)
+{
+	u64 helper = index * 2 % HELPERS;
+	return !list_helper(helper, list) || !list_helper(helper + 1, list);
 }
 
 /* The numbers of the helpers that are called, in their order; marked as cut where not all instructions were seen. */
@@ -113,11 +119,7 @@ static __noinline int append_helpers(u32 slot, u64 attributes)
 		return 0;
 	builder->used = start;
 	__builtin_memcpy(list.used, search.used, sizeof(list.used));
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))
-		bpf_loop(HELPERS, helper_list_step, &list, 0);
-	else
-		for (u64 helper = 0; helper < HELPERS; helper++)
-			helper_list_step(helper, &list);
+	repeat(HELPERS / 2, helper_list_step, &list);
 	chunk_close(builder, start, builder->used - start, search.seen < search.count ? CHUNK_CUT : 0);
 	return 0;
 }

@@ -25,10 +25,8 @@ static __noinline struct file *module_file(void)
 	return file_of(call.args[0]);
 }
 
-SEC("tp_btf/module_load")
-int tracee_module_load(u64 *ctx)
+AT_TRACEPOINT(module_load, struct module *module)
 {
-	struct module *module = (void *)ctx[0];
 	s32 slot = begin_event(EVENT_module_load);
 	if (slot < 0)
 		return 0;
@@ -37,10 +35,8 @@ int tracee_module_load(u64 *ctx)
 	return builder_send(slot, 0);
 }
 
-SEC("tp_btf/module_free")
-int tracee_module_free(u64 *ctx)
+AT_TRACEPOINT(module_free, struct module *module)
 {
-	struct module *module = (void *)ctx[0];
 	s32 slot = begin_event(EVENT_module_free);
 	if (slot < 0)
 		return 0;
@@ -76,6 +72,14 @@ AT_FUNCTION(do_init_module, struct module *module)
 	return 0;
 }
 
+/* Text of ours: not all verifiers let its address pass as a number. */
+static __noinline int append_text(u32 slot, const char *text, bool known)
+{
+	u64 pointer = (u64)text, address = 0;
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return append_string(slot, known ? address : 0, 1);
+}
+
 static __noinline int initialised_event(s64 result)
 {
 	u64 task = bpf_get_current_pid_tgid();
@@ -84,9 +88,9 @@ static __noinline int initialised_event(s64 result)
 		return 0;
 	s32 slot = begin_event(EVENT_do_init_module);
 	if (slot >= 0) {
-		append_string(slot, (u64)texts->name, 1);
-		append_string(slot, texts->has_version ? (u64)texts->version : 0, 1);
-		append_string(slot, texts->has_srcversion ? (u64)texts->srcversion : 0, 1);
+		append_text(slot, texts->name, true);
+		append_text(slot, texts->version, texts->has_version);
+		append_text(slot, texts->srcversion, texts->has_srcversion);
 		set_result(slot, result);
 		builder_send(slot, 0);
 	}

@@ -300,7 +300,7 @@ struct list_walk {
 	u32 ended;
 };
 
-static long list_step(u64 index, struct list_walk *walk)
+static __always_inline long list_step(u64 index, struct list_walk *walk)
 {
 	struct builder *builder = builder_at(walk->slot);
 	if (!builder)

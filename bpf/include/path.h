@@ -21,7 +21,7 @@ struct path_walk {
 	u32 ended;
 };
 
-static long path_step(u64 index, struct path_walk *walk)
+static __always_inline long path_step(u64 index, struct path_walk *walk)
 {
 	struct builder *builder = builder_at(walk->slot);
 	struct dentry *dentry = walk->dentry;
