@@ -78,30 +78,27 @@ static long helper_step(u64 index, struct helper_search *search)
 	return 0;
 }
 
+LONG_STEP(helper_step, struct helper_search)
+
 struct helper_list {
 	u64 used[HELPERS / 64];
-	u32 slot, pad;
+	u32 slot, next;
 };
 
-static __always_inline bool list_helper(u64 helper, struct helper_list *list)
+static long helper_list_step(u64 index, struct helper_list *list)
 {
 	struct builder *builder = builder_at(list->slot);
+	u64 helper = list->next++ % HELPERS;
 	u32 at = builder ? builder->used : DATA_MAX;
 	if (!builder || at > DATA_MAX - sizeof(helper))
-		return false;
+		return 1;
 	if (list->used[helper / 64 % (HELPERS / 64)] >> helper % 64 & 1) {
 		__builtin_memcpy(&builder->data[at], &helper, sizeof(helper));
 		builder->used = at + sizeof(helper);
 	}
-	return true;
+	return 0;
 }
-
-/* Two at once, so that older kernels come to the end of them. */
-static long helper_list_step(u64 index, struct helper_list *list)
-{
-	u64 helper = index * 2 % HELPERS;
-	return !list_helper(helper, list) || !list_helper(helper + 1, list);
-}
+LONG_STEP(helper_list_step, struct helper_list)
 
 /* The numbers of the helpers that are called, in their order; marked as cut where not all instructions were seen. */
 static __noinline int append_helpers(u32 slot, u64 attributes)
@@ -110,7 +107,7 @@ static __noinline int append_helpers(u32 slot, u64 attributes)
 	bpf_probe_read_user(&search.count, sizeof(search.count), (void *)attributes + 4);
 	bpf_probe_read_user(&search.next, sizeof(search.next), (void *)attributes + 8);
 	u32 limit = search.count < INSTRUCTIONS_MAX ? search.count : INSTRUCTIONS_MAX;
-	repeat(limit, helper_step, &search);
+	repeat_long(slot, limit, helper_step, &search);
 
 	struct builder *builder = builder_at(slot);
 	struct helper_list list = {.slot = slot};
@@ -119,7 +116,7 @@ static __noinline int append_helpers(u32 slot, u64 attributes)
 		return 0;
 	builder->used = start;
 	__builtin_memcpy(list.used, search.used, sizeof(list.used));
-	repeat(HELPERS / 2, helper_list_step, &list);
+	repeat_long(slot, HELPERS, helper_list_step, &list);
 	chunk_close(builder, start, builder->used - start, search.seen < search.count ? CHUNK_CUT : 0);
 	return 0;
 }

@@ -153,7 +153,7 @@ static __noinline int append_folder(u32 slot, struct dentry *folder)
 	struct path_walk walk = {.dentry = folder, .slot = slot, .start = PATH_END};
 	walk.root_dentry = BPF_CORE_READ(folder, d_sb, s_root);
 	if (folder)
-		repeat(PATH_PARTS, path_step, &walk);
+		repeat_long(walk.slot, PATH_PARTS, path_step, &walk);
 	u32 start = chunk_open(builder), from = walk.start;
 	if (!start || start > DATA_MAX - 16)
 		return 0;

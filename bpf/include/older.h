@@ -81,7 +81,7 @@ static __always_inline struct pt_regs *current_registers(void)
 			break;                                                                \
 		_Static_assert(sizeof(*(from)) <= sizeof(holder->context), "struct builder"); \
 		__builtin_memcpy(holder->context, from, sizeof(*(from)));                     \
-		for (u32 turn = 0; turn < OLDER_LONG_TURNS; turn++)                           \
+		for (u32 turn = 0; turn < OLDER_LONG_TURNS && turn < (u32)(limit); turn++)    \
 			if (step##_turn(slot))                                                \
 				break;                                                        \
 		__builtin_memcpy(from, holder->context, sizeof(*(from)));                     \
