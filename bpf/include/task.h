@@ -26,9 +26,15 @@ static __noinline int nested_pids(struct task_context *context, struct task_stru
 	return 0;
 }
 
-/* The name a task goes by: a worker of an io_uring has one of its own, but what it does its process asked for. */
+/* The name the current task goes by: a worker of an io_uring has one of its own, but what it does its process asked
+ * for. */
 static __always_inline void read_name(struct task_struct *task, char *name)
 {
+	if (OLDER_KERNEL) {
+		/* there may be more behind the name's end, and the flag may mean something else (before 5.12) */
+		bpf_get_current_comm(name, TASK_COMM_LEN);
+		return;
+	}
 	char own[TASK_COMM_LEN];
 	READ_BYTES(own, task->comm);
 	__builtin_memcpy(name, own, TASK_COMM_LEN);
