@@ -16,7 +16,8 @@ rate
     rate holds if nothing is lost in one of two tries. Then getppid in a loop as fast as it goes.
 start
     From the launch of `tracee --events getppid --output json` to the first line of JSON on its stdout, while another
-    program calls getppid 1000 times a second.
+    program calls getppid 1000 times a second. And how long tracee takes to begin with its default events and with all,
+    and to end after Ctrl-C.
 memory
     VmRSS and VmHWM of tracee with its default events after 2 s in which programs start and end.
 
@@ -34,12 +35,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import measure
 import report
-from measure import Cost, Memory, Rate
+from measure import Cost, Memory, Rate, Span
 from running import BenchError, Place
 from tools import TOOLS, WORKS, Tool, Tracee, Work
 
@@ -74,6 +76,7 @@ class Results:
     costs: list[Cost] = field(default_factory=list)
     rates: list[Rate] = field(default_factory=list)
     start_seconds: list[float] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     memory_kib: list[Memory] = field(default_factory=list)
 
 
@@ -164,6 +167,9 @@ def run(options: argparse.Namespace, place: Place) -> Results:
     if options.only in (None, "start"):
         results.start_seconds = repeat("start", options.runs, lambda: measure.startup(place))
         print(report.startup(results.start_seconds), flush=True)
+        for events in ("default", "all"):
+            results.spans += repeat(f"start of {events}", options.runs, partial(measure.span, events))
+        print(report.spans(results.spans), flush=True)
     if options.only in (None, "memory"):
         results.memory_kib = repeat("memory", options.runs, lambda: measure.memory(place))
         print(report.memory(results.memory_kib), flush=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from running import BenchError, Place, Tracer, Workload, end, family
 from tools import TRACEE, Tool, Tracee, Work
 
-__all__ = ["Cost", "Memory", "Rate", "ceiling", "cost", "memory", "startup", "unthrottled"]
+__all__ = ["Cost", "Memory", "Rate", "Span", "ceiling", "cost", "memory", "span", "startup", "unthrottled"]
 
 CALLS_A_SECOND = 1000  # of the program whose first call ends the measure of start-up
 LAUNCH_LIMIT = 30.0  # seconds
@@ -134,6 +134,35 @@ def startup(place: Place) -> float:
                 return time.monotonic() - launched
             finally:
                 end(tracee, signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Span:
+    """How long a trace takes to begin and to end, in seconds."""
+
+    events: str
+    start: float
+    stop: float
+
+
+def span(events: str) -> Span:
+    """From the launch of tracee with these events until it says that it traces, and from Ctrl-C to its end."""
+    command = [str(TRACEE), "--events", events, "--log", "debug", "--output", "json:/dev/null"]
+    launched = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as tracee:
+        assert tracee.stderr is not None
+        said = b""
+        for line in tracee.stderr:
+            said = line
+            if b"tracing has begun" in line:
+                break
+        else:
+            raise BenchError(f"tracee --events {events}: {said.decode(errors='replace').strip()}")
+        begun = time.monotonic()
+        tracee.send_signal(signal.SIGINT)
+        tracee.stderr.read()
+        tracee.wait(LAUNCH_LIMIT)
+        return Span(events, begun - launched, time.monotonic() - begun)
 
 
 def _first_line(stdout: int, until: float) -> None:

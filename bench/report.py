@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from measure import Cost, Memory, Rate
+from measure import Cost, Memory, Rate, Span
 from tools import Work
 
 __all__ = ["costs", "memory", "rates", "startup", "table"]
@@ -96,6 +96,15 @@ def startup(seconds: list[float]) -> str:
     low, high = min(seconds), max(seconds)
     median = statistics.median(seconds)
     return f"tracee: first event {median * 1e3:,.0f} ms after launch (from {low * 1e3:,.0f} to {high * 1e3:,.0f})"
+
+
+def spans(samples: list[Span]) -> str:
+    lines = []
+    for events in dict.fromkeys(sample.events for sample in samples):
+        of = [sample for sample in samples if sample.events == events]
+        start, stop = (statistics.median(values) for values in zip(*((s.start, s.stop) for s in of), strict=True))
+        lines.append(f"tracee --events {events}: begins in {start * 1e3:,.0f} ms, ends in {stop * 1e3:,.0f} ms")
+    return "\n".join(lines)
 
 
 def memory(samples: list[Memory]) -> str:

@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Memory mapped, and what may be done with it. */
 
+#include "include/area.h"
 #include "include/event.h"
 #include "include/hook.h"
-
-/* ---- the area that a task has at an address ---- */
-
-struct area {
-	u64 start, end, flags, file;
-};
-
-static long take_area(struct task_struct *task, struct vm_area_struct *vma, struct area *area)
-{
-	area->start = READ(vma, vm_start);
-	area->end = READ(vma, vm_end);
-	area->flags = READ(vma, vm_flags);
-	area->file = (u64)READ(vma, vm_file);
-	return 0;
-}
-
-/* False where there is none. */
-static __noinline bool area_at(u64 address, struct area *area)
-{
-	return find_area(address, take_area, area);
-}
 
 /* Protection by mprotect's bits: a vma's lowest flags are the same. */
 static __always_inline u32 protection_of(u64 flags)

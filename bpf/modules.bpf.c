@@ -147,24 +147,11 @@ AT_FUNCTION(proc_create, const char *name, u16 mode, struct proc_dir_entry *pare
 /* The path of a folder from its filesystem's root; that root itself for none. */
 static __noinline int append_folder(u32 slot, struct dentry *folder)
 {
-	struct builder *builder = builder_at(slot);
-	if (!builder)
-		return 0;
 	struct path_walk walk = {.dentry = folder, .slot = slot, .start = PATH_END};
 	walk.root_dentry = BPF_CORE_READ(folder, d_sb, s_root);
 	if (folder)
 		repeat_long(walk.slot, PATH_PARTS, path_step, &walk);
-	u32 start = chunk_open(builder), from = walk.start;
-	if (!start || start > DATA_MAX - 16)
-		return 0;
-	if (from >= PATH_END) {
-		builder->data[start] = '/';
-		chunk_close(builder, start, 1, walk.flags);
-		return 0;
-	}
-	u32 length = PATH_END - from;
-	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
-	chunk_close(builder, start, length, walk.flags);
+	append_walked(slot, &walk, walk.flags);
 	return 0;
 }
 

@@ -1,32 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Where system calls come from: the area of memory that the code lies in, and the one that the stack lies in. */
 
+#include "include/area.h"
 #include "include/event.h"
 #include "include/hook.h"
-
-/* ---- the area that an address lies in ---- */
-
-struct place {
-	u64 start, end, flags, file;
-	u64 special; /* the kernel's own, such as the vdso */
-};
-
-static long take_place(struct task_struct *task, struct vm_area_struct *vma, struct place *place)
-{
-	place->start = BPF_CORE_READ(vma, vm_start);
-	place->end = BPF_CORE_READ(vma, vm_end);
-	place->flags = BPF_CORE_READ(vma, vm_flags);
-	place->file = (u64)BPF_CORE_READ(vma, vm_file);
-	/* plain memory has no operations; a file's has, and so have the areas that the kernel puts into each process */
-	place->special = !place->file && BPF_CORE_READ(vma, vm_ops);
-	return 0;
-}
-
-/* False where there is none, or where another thread is changing the areas. */
-static __noinline bool place_at(u64 address, struct place *place)
-{
-	return find_area(address, take_place, place);
-}
 
 /* ---- stacks ---- */
 
@@ -55,12 +32,12 @@ struct {
 /* Where mprotect has split the main stack, its parts still grow downwards; nothing is mapped near it unless told to. */
 #define STACK_GAP (128 << 20)
 
-static __always_inline bool is_main_stack(struct task_struct *task, struct place *place)
+static __always_inline bool is_main_stack(struct task_struct *task, struct area *area)
 {
 	u64 start = BPF_CORE_READ(task, mm, start_stack);
-	if (place->start <= start && start < place->end)
+	if (area->start <= start && start < area->end)
 		return true;
-	return place->flags & VM_GROWSDOWN && place->start < start && start - place->start < STACK_GAP;
+	return area->flags & VM_GROWSDOWN && area->start < start && start - area->start < STACK_GAP;
 }
 
 /* The note of the current thread, made where there is none. */
@@ -73,11 +50,11 @@ static __noinline struct stack_note *note_of(u64 stack_pointer)
 	if (note && note->born == born && note->exec_id == exec_id)
 		return note;
 	struct stack_note fresh = {.born = born, .exec_id = exec_id};
-	struct place place = {};
+	struct area area = {};
 	bool began = note && note->born == born;
-	if (!began && place_at(stack_pointer, &place) && !is_main_stack(task, &place)) {
-		fresh.start = place.start;
-		fresh.end = place.end;
+	if (!began && area_at(stack_pointer, &area) && !is_main_stack(task, &area)) {
+		fresh.start = area.start;
+		fresh.end = area.end;
 	}
 	bpf_map_update_elem(&tracee_stacks, &thread, &fresh, BPF_ANY);
 	return bpf_map_lookup_elem(&tracee_stacks, &thread);
@@ -114,9 +91,9 @@ static __noinline bool on_go_stack(struct pt_regs *regs, u64 address)
 	return size <= GO_STACK_MAX && within(address, bounds[0], bounds[1] + 1);
 }
 
-static __always_inline bool is_heap(struct task_struct *task, struct place *place)
+static __always_inline bool is_heap(struct task_struct *task, struct area *area)
 {
-	return place->start < BPF_CORE_READ(task, mm, brk) && place->end > BPF_CORE_READ(task, mm, start_brk);
+	return area->start < BPF_CORE_READ(task, mm, brk) && area->end > BPF_CORE_READ(task, mm, start_brk);
 }
 
 /* ---- events ---- */
@@ -147,47 +124,47 @@ static __noinline bool is_first(u16 event, u16 call, u64 area)
 	return bpf_map_update_elem(&tracee_origins, &told, &once, BPF_NOEXIST) == 0;
 }
 
-enum place_kind { HEAP, MAIN_STACK, THREAD_STACK, ANONYMOUS, FILE_BACKED, SPECIAL, PLACE_KINDS = 8 };
-static const char place_names[PLACE_KINDS][TASK_COMM_LEN] = {
+enum area_kind { HEAP, MAIN_STACK, THREAD_STACK, ANONYMOUS, FILE_BACKED, SPECIAL, AREA_KINDS = 8 };
+static const char area_names[AREA_KINDS][TASK_COMM_LEN] = {
 	[HEAP] = "heap",           [MAIN_STACK] = "main stack", [THREAD_STACK] = "thread stack",
 	[ANONYMOUS] = "anonymous", [FILE_BACKED] = "file",      [SPECIAL] = "special",
 };
 
 /* What an area is, to the current thread. */
-static __noinline u32 place_kind(struct place *place, u64 address, struct stack_note *note)
+static __noinline u32 area_kind(struct area *area, u64 address, struct stack_note *note)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
-	if (is_main_stack(task, place))
+	if (is_main_stack(task, area))
 		return MAIN_STACK;
-	if (place->file)
+	if (area->file)
 		return FILE_BACKED;
-	if (place->special)
+	if (area->special)
 		return SPECIAL;
-	if (is_heap(task, place))
+	if (is_heap(task, area))
 		return HEAP;
 	if (note && within(address, note->start, note->end))
 		return THREAD_STACK;
 	return ANONYMOUS;
 }
 
-static __noinline int origin_event(u16 event, u64 address, struct place *place, struct stack_note *note)
+static __noinline int origin_event(u16 event, u64 address, struct area *area, struct stack_note *note)
 {
 	struct pt_regs *regs = current_registers();
 	const struct syscall *call = syscall_by_number(syscall_number(regs), is_compat(current_task()));
 	if (!call || call->event >= MAX_EVENTS)
 		return 0;
 	u64 policies = policies_of_current(event);
-	if (!policies || !is_first(event, call->event, place->start))
+	if (!policies || !is_first(event, call->event, area->start))
 		return 0;
 	s32 slot = open_record(event, policies);
 	if (slot < 0)
 		return 0;
 	append_number(slot, call->event);
 	append_number(slot, address);
-	append_kept(slot, place_names[place_kind(place, address, note) % PLACE_KINDS], TASK_COMM_LEN);
-	append_number(slot, place->start);
-	append_number(slot, place->end - place->start);
-	append_number(slot, place->flags);
+	append_kept(slot, area_names[area_kind(area, address, note) % AREA_KINDS], TASK_COMM_LEN);
+	append_number(slot, area->start);
+	append_number(slot, area->end - area->start);
+	append_number(slot, area->flags);
 	return builder_send(slot, 0);
 }
 
@@ -196,11 +173,11 @@ int BPF_PROG(tracee_source_every_enter, struct pt_regs *regs, long number)
 {
 	regs = current_registers();
 	u64 address = instruction_pointer(regs);
-	struct place place = {};
+	struct area area = {};
 	struct stack_note *note = note_of(stack_pointer(regs));
-	if (!place_at(address, &place) || place.file || place.special)
+	if (!area_at(address, &area) || area.file || area.special)
 		return 0;
-	return origin_event(EVENT_suspicious_syscall_source, address, &place, note);
+	return origin_event(EVENT_suspicious_syscall_source, address, &area, note);
 }
 
 SEC("tp_btf/sys_enter")
@@ -208,13 +185,13 @@ int BPF_PROG(tracee_stack_every_enter, struct pt_regs *regs, long number)
 {
 	regs = current_registers();
 	u64 address = stack_pointer(regs);
-	struct place place = {};
+	struct area area = {};
 	struct stack_note *note = note_of(address);
 	if (!note || within(address, note->start, note->end + 1) || on_signal_stack(note, address))
 		return 0;
-	if (!place_at(address, &place) || is_main_stack((void *)bpf_get_current_task(), &place))
+	if (!area_at(address, &area) || is_main_stack((void *)bpf_get_current_task(), &area))
 		return 0;
-	if (!place.file && !place.special && on_go_stack(regs, address))
+	if (!area.file && !area.special && on_go_stack(regs, address))
 		return 0;
-	return origin_event(EVENT_stack_pivot, address, &place, note);
+	return origin_event(EVENT_stack_pivot, address, &area, note);
 }

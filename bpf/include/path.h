@@ -98,6 +98,26 @@ static __always_inline int walk_path(struct path_walk *walk)
 	return walk_path_from(walk, PATH_END);
 }
 
+/* Appends what a walk has left in builder->path, the root itself where it left nothing. */
+static __always_inline void append_walked(u32 slot, struct path_walk *walk, u32 flags)
+{
+	struct builder *builder = builder_at(slot);
+	u32 start = builder ? chunk_open(builder) : 0, from = walk->start;
+	if (!start || start > DATA_MAX - 16)
+		return;
+	if (from >= PATH_END) {
+		builder->data[start] = '/';
+		chunk_close(builder, start, 1, flags);
+		return;
+	}
+	u32 length = PATH_END - from;
+	barrier_var(start);
+	if (start > DATA_MAX)
+		return;
+	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
+	chunk_close(builder, start, length, flags);
+}
+
 /* Appends the path of what is called lookup.last in the folder (dentry, mount). */
 __noinline int append_path_below(u32 slot, u64 dentry, u64 mount)
 {
@@ -105,8 +125,7 @@ __noinline int append_path_below(u32 slot, u64 dentry, u64 mount)
 	if (!builder)
 		return 0;
 	u32 length = builder->lookup.last_length;
-	u32 start = chunk_open(builder);
-	if (!dentry || !mount || length >= NAME_ROOM || !start || start > DATA_MAX) {
+	if (!dentry || !mount || length >= NAME_ROOM) {
 		chunk_empty(builder, CHUNK_NULL);
 		return 0;
 	}
@@ -115,15 +134,7 @@ __noinline int append_path_below(u32 slot, u64 dentry, u64 mount)
 	bpf_probe_read_kernel(&builder->path[(from + 1) & (2 * PATH_MAX - 1)], length, builder->lookup.last);
 	struct path_walk walk = {.dentry = (void *)dentry, .mount = (void *)mount, .slot = slot};
 	walk_path_from(&walk, from);
-	from = walk.start;
-	if (from >= PATH_END)
-		return 0;
-	length = PATH_END - from;
-	barrier_var(start);
-	if (start > DATA_MAX)
-		return 0;
-	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
-	chunk_close(builder, start, length, walk.flags & ~CHUNK_DELETED);
+	append_walked(slot, &walk, walk.flags & ~CHUNK_DELETED);
 	return 0;
 }
 
@@ -140,28 +151,20 @@ __noinline int append_path(u32 slot, u64 dentry, u64 mount)
 	struct path_walk walk = {.dentry = (void *)dentry, .mount = (void *)mount, .slot = slot};
 	walk_path(&walk);
 
-	u32 start = chunk_open(builder);
-	if (!start || start > DATA_MAX - 16)
-		return 0;
-	u32 from = walk.start;
 	if (walk.detached && !(walk.flags & CHUNK_ANON)) {
+		u32 start = chunk_open(builder);
+		if (!start || start > DATA_MAX - 16)
+			return 0;
 		struct inode *inode = BPF_CORE_READ((struct dentry *)dentry, d_inode);
 		struct inode_chunk chunk = {.inode = BPF_CORE_READ(inode, i_ino), .mode = BPF_CORE_READ(inode, i_mode)};
 		u32 type = chunk.mode & S_IFMT;
-		if (type == S_IFSOCK || type == S_IFIFO || from >= PATH_END) {
+		if (type == S_IFSOCK || type == S_IFIFO || walk.start >= PATH_END) {
 			__builtin_memcpy(&builder->data[start], &chunk, 12);
 			chunk_close(builder, start, 12, CHUNK_INODE);
 			return 0;
 		}
 	}
-	if (from >= PATH_END) {
-		builder->data[start] = '/';
-		chunk_close(builder, start, 1, walk.flags);
-		return 0;
-	}
-	u32 length = PATH_END - from;
-	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
-	chunk_close(builder, start, length, walk.flags);
+	append_walked(slot, &walk, walk.flags);
 	return 0;
 }
 

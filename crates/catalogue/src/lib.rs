@@ -87,15 +87,13 @@ impl From<WayRecord> for Way {
 
 /// Kinds of hooks. Those of `sys_enter` and `sys_exit` name a group of system calls; those of `scan` a search that user
 /// space makes.
-pub const HOOK_KINDS: [&str; 14] = [
+pub const HOOK_KINDS: [&str; 12] = [
     "fentry",
     "fexit",
     "lsm",
     "kprobe",
     "kretprobe",
     "tp_btf",
-    "cgroup",
-    "iter",
     "sys_enter",
     "sys_exit",
     "every_enter",

@@ -1,9 +1,9 @@
 //! What of the kernel's memory is to be shown: the filters on `print_mem_dump` say where it is.
 
+use crate::catalogue::{index, EVENTS};
 use crate::plan::Plan;
 use crate::predicate::{Op, Predicate};
 
-pub const EVENT: &str = "print_mem_dump";
 const LENGTH: u64 = 16;
 /// Bytes that are shown at most.
 pub const MOST: u64 = 4096;
@@ -31,7 +31,8 @@ pub enum Place {
 pub fn of(plan: &Plan) -> Vec<Dump> {
     let rules = plan.policies.iter().flat_map(|policy| &policy.rules);
     let mut dumps: Vec<Dump> = Vec::new();
-    for rule in rules.filter(|rule| rule.event == EVENT) {
+    let event = EVENTS[usize::from(index::PRINT_MEM_DUMP)].name;
+    for rule in rules.filter(|rule| rule.event == event) {
         let lengths = values(&rule.filters, "data.length").filter_map(number).filter(|n| (1..=MOST).contains(n));
         let lengths: Vec<u64> = lengths.collect();
         let owner = values(&rule.filters, "data.symbol_owner").next();
@@ -71,7 +72,10 @@ mod tests {
             op: Op::Equal,
             values: value.split(',').map(str::to_owned).collect(),
         };
-        let rule = PlanRule { event: EVENT.into(), filters: filters.iter().map(filter).collect() };
+        let rule = PlanRule {
+            event: EVENTS[usize::from(index::PRINT_MEM_DUMP)].name.into(),
+            filters: filters.iter().map(filter).collect(),
+        };
         Plan { policies: vec![Policy { rules: vec![rule], ..Policy::default() }] }
     }
 

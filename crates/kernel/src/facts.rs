@@ -28,7 +28,7 @@ pub struct Facts {
 }
 
 /// Kinds of hooks that a kernel has as a whole, or has not.
-const KINDS: [&str; 4] = ["fentry", "lsm", "kprobe", "cgroup"];
+const KINDS: [&str; 3] = ["fentry", "lsm", "kprobe"];
 
 impl Facts {
     /// `ring_pages`: what is asked for each CPU.

@@ -26,7 +26,6 @@ pub struct Kernel {
     fentry: OnceCell<Result<(), String>>,
     lsm: OnceCell<Result<(), String>>,
     kprobe: OnceCell<Result<(), String>>,
-    cgroup: OnceCell<Result<(), String>>,
 }
 
 impl Kernel {
@@ -41,7 +40,6 @@ impl Kernel {
             "fentry" | "fexit" => missing(types.contains_key(target), "function", target),
             "lsm" => missing(types.contains_key(&format!("bpf_lsm_{target}")), "LSM hook", target),
             "tp_btf" => missing(types.contains_key(&format!("btf_trace_{target}")), "tracepoint", target),
-            "iter" => missing(types.contains_key(&format!("bpf_iter_{target}")), "iterator", target),
             // functions that the compiler changed are not among the types, but may be probed
             "kprobe" | "kretprobe" => {
                 missing(types.contains_key(target) || self.functions().contains(target), "function", target)
@@ -57,7 +55,6 @@ impl Kernel {
             "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
             "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
             "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
-            "cgroup" => self.cgroup.get_or_init(|| cgroup_root().map(|_| ()).ok_or("no cgroup v2 is mounted".into())),
             _ => &Ok(()),
         }
     }
@@ -69,7 +66,6 @@ impl Kernel {
                 .map(|hook| match hook.kind {
                     "lsm" => format!("bpf_lsm_{}", hook.target),
                     "tp_btf" => format!("btf_trace_{}", hook.target),
-                    "iter" => format!("bpf_iter_{}", hook.target),
                     _ => hook.target.to_owned(),
                 })
                 .collect();

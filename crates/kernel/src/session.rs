@@ -1,14 +1,12 @@
 //! Loading, attaching, and what is held while tracing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 
 use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramMut};
 use tracee_core::budget;
-use tracee_core::catalogue::EVENTS;
-use tracee_core::dump;
+use tracee_core::catalogue::index;
 use tracee_core::plan::Compiled;
 use tracee_core::record::Owned;
 use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
@@ -16,7 +14,7 @@ use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
 use crate::buffers::Buffers;
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
-use crate::probe::{self, Kernel};
+use crate::probe::Kernel;
 use crate::ring::Ring;
 use crate::scan::{self, Searches};
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
@@ -165,8 +163,7 @@ impl Session {
             exec_env: options.exec_env,
             rings: sizes.rings,
         });
-        let dumps = EVENTS.iter().position(|event| event.name == dump::EVENT);
-        if dumps.is_some_and(|dumps| plan.wanted[dumps] != 0) && plan.dumps.is_empty() {
+        if plan.wanted[usize::from(index::PRINT_MEM_DUMP)] != 0 && plan.dumps.is_empty() {
             notes.push("print_mem_dump shows nothing: filter data.symbol_name or data.address says what".into());
         }
         fill_scopes(&object, &plan.scope)?;
@@ -248,13 +245,7 @@ fn attach(object: &Object) -> Result<Vec<Link>> {
     // run by hand, see scan.rs
     let attached = |program: &ProgramMut| program.autoload() && name(program) != scan::PROGRAM;
     for program in object.progs_mut().filter(attached) {
-        let link = if name(&program).ends_with("_cgroup") {
-            let place = probe::cgroup_root().unwrap_or_default();
-            let root = File::open(&place).doing(format!("open the cgroup root {place}"))?;
-            program.attach_cgroup(root.as_raw_fd())
-        } else {
-            program.attach()
-        };
+        let link = program.attach();
         let name = name(&program);
         if link.is_err() {
             messages::attach_failed(&name);
