@@ -7,9 +7,10 @@ ARGS ?=
 
 # everything that the extension module is made of
 SOURCES := $(shell find bpf catalogue crates -type f) Cargo.toml Cargo.lock pyproject.toml
-C_FILES := $(wildcard bpf/*.c bpf/include/*.h bench/*.c tests/e2e/*.c tests/e2e/deeds/*.c tests/e2e/deeds/*.h)
+C_FILES := $(wildcard bpf/*.c bpf/include/*.h bench/*.c tests/e2e/*.c tests/e2e/deeds/*.c tests/e2e/deeds/*.h tests/kernels/modules/*.c \
+	tests/kernels/modules/*.h)
 
-.PHONY: all run test lint format bench docs prerequisites clean
+.PHONY: all run test test-kernels lint format bench docs prerequisites clean
 all: dist/tracee
 
 run: dist/tracee
@@ -17,6 +18,11 @@ run: dist/tracee
 
 test: dist/tracee $(VENV)/.tools
 	$(BIN)/python scripts/test.py
+
+# takes hours for all kernels: ARGS='--kernels 6.1 --attach best'
+test-kernels: dist/tracee $(VENV)/.tools
+	scripts/prerequisites.sh kernels
+	$(BIN)/python tests/kernels/run.py $(ARGS)
 
 lint: dist/tracee $(VENV)/.tools
 	$(BIN)/ruff check .

@@ -18,6 +18,17 @@ start
     From the launch of `tracee --events getppid --output json` to the first line of JSON on its stdout, while another
     program calls getppid 1000 times a second. And how long tracee takes to begin with its default events and with all,
     and to end after Ctrl-C.
+events
+    CPU time that a call of the workload costs more while one event is on which the call comes by: when its scope is
+    another program, and when it is the workload. In rounds, as above.
+policies
+    CPU time that a call of getppid costs more while 1 or 64 policies are loaded, none of which wants it. Each policy
+    selects, for another program, openat (few), all system calls but getppid (many) or getppid (selected); or, for all
+    programs, getppid with a filter on what it returns, which never holds (field).
+    Then opens of a file, each hundredth of another: untraced, traced, with a filter on the other's path, and with 64
+    policies that each name another path, one of them that. CPU of tracee for each open, what an open costs more, the
+    records that left the kernel (`read` of --stats, in a run of its own, since --stats has the kernel count more),
+    and the events written: two an open.
 memory
     VmRSS and VmHWM of tracee with its default events after 2 s in which programs start and end.
 
@@ -39,13 +50,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import events
 import measure
+import policies
 import report
+from events import EventCost
 from measure import Cost, Memory, Rate, Span
+from policies import FilterCost, PolicyCost
 from running import BenchError, Place
 from tools import TOOLS, WORKS, Tool, Tracee, Work
 
-ALONE = ("rate", "start", "memory")  # measures of tracee alone
+ALONE = ("rate", "start", "memory", "events", "policies")  # measures of tracee alone
 T = TypeVar("T")
 
 
@@ -78,6 +93,9 @@ class Results:
     start_seconds: list[float] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     memory_kib: list[Memory] = field(default_factory=list)
+    events: list[EventCost] = field(default_factory=list)
+    policies: list[PolicyCost] = field(default_factory=list)
+    filters: list[FilterCost] = field(default_factory=list)
 
 
 def arguments() -> argparse.Namespace:
@@ -148,6 +166,38 @@ def measure_rates(place: Place, runs: int, size: Size) -> list[Rate]:
     return rates + repeat("rate without a limit", runs, lambda: measure.unthrottled(place, size.loop))
 
 
+def measure_events(place: Place, runs: int, share: float) -> list[EventCost]:
+    samples = []
+    for watch in events.WATCHES:
+        for run in range(runs):
+            progress(f"{watch.event} {run + 1}/{runs}")
+            samples += [events.event_cost(place, watch, scope, share) for scope in ("none", "others", "workload")]
+    progress("")
+    return samples
+
+
+def measure_policies(place: Place, runs: int, share: float) -> list[PolicyCost]:
+    """In rounds over all of them."""
+    cases = [("untraced", 0), *((kind, count) for kind in policies.KINDS for count in policies.COUNTS)]
+    samples = []
+    for run in range(runs):
+        for kind, count in cases:
+            progress(f"policies {run + 1}/{runs} {kind} {count}")
+            samples.append(policies.policy_cost(place, kind, count, share))
+    progress("")
+    return samples
+
+
+def measure_filters(place: Place, runs: int, share: float) -> list[FilterCost]:
+    samples = []
+    for run in range(runs):
+        for name in policies.FILTERS:
+            progress(f"filters {run + 1}/{runs} {name}")
+            samples.append(policies.filter_cost(place, name, share))
+    progress("")
+    return samples
+
+
 def run(options: argparse.Namespace, place: Place) -> Results:
     """Measures, and prints each result as it comes."""
     size = QUICK if options.quick else FULL
@@ -167,12 +217,20 @@ def run(options: argparse.Namespace, place: Place) -> Results:
     if options.only in (None, "start"):
         results.start_seconds = repeat("start", options.runs, lambda: measure.startup(place))
         print(report.startup(results.start_seconds), flush=True)
-        for events in ("default", "all"):
-            results.spans += repeat(f"start of {events}", options.runs, partial(measure.span, events))
+        for wanted in ("default", "all"):
+            results.spans += repeat(f"start of {wanted}", options.runs, partial(measure.span, wanted))
         print(report.spans(results.spans), flush=True)
     if options.only in (None, "memory"):
         results.memory_kib = repeat("memory", options.runs, lambda: measure.memory(place))
         print(report.memory(results.memory_kib), flush=True)
+    if options.only in (None, "events"):
+        results.events = measure_events(place, options.runs, size.share)
+        print("\n" + report.events(results.events), flush=True)
+    if options.only in (None, "policies"):
+        results.policies = measure_policies(place, options.runs, size.share)
+        print("\n" + report.policies(results.policies), flush=True)
+        results.filters = measure_filters(place, options.runs, size.share)
+        print("\n" + report.filters(results.filters), flush=True)
     return results
 
 

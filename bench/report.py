@@ -5,10 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
+from events import EventCost
 from measure import Cost, Memory, Rate, Span
+from policies import FilterCost, PolicyCost
 from tools import Work
 
-__all__ = ["costs", "memory", "rates", "startup", "table"]
+__all__ = ["costs", "events", "filters", "memory", "policies", "rates", "startup", "table"]
 
 Number = Callable[[Cost], float]
 
@@ -44,8 +46,7 @@ def costs(work: Work, samples: list[Cost]) -> str:
         cells = [f"{tracer:.2f}", ratios[0], f"{inside:.2f}", ratios[1], f"{slower:,.0f}", ratios[2]]
         rows.append([tool, *cells, _loss(by_tool[tool])])
     heads = ["tool", "CPU µs/event", "x ours", "in the call µs", "x ours", "call slower ns", "x ours", "lost"]
-    runs = f"{len(alone)} run{'s' if len(alone) > 1 else ''}"
-    title = f"{work.name} ({', '.join(work.events)}), medians of {runs}; untraced a call takes {plain:,.0f} ns"
+    title = f"{work.name} ({', '.join(work.events)}), medians of {_runs(alone)}; untraced a call takes {plain:,.0f} ns"
     return f"{title}\n{table(heads, rows)}"
 
 
@@ -110,3 +111,58 @@ def spans(samples: list[Span]) -> str:
 def memory(samples: list[Memory]) -> str:
     now, peak = (statistics.median(values) / 1024 for values in zip(*((s.now, s.peak) for s in samples), strict=True))
     return f"tracee: resident with the default events {now:.1f} MiB (VmRSS), at most {peak:.1f} MiB (VmHWM)"
+
+
+def events(samples: list[EventCost]) -> str:
+    """A line for each event."""
+    rows = []
+    for event, work in dict.fromkeys((sample.event, sample.work) for sample in samples):
+        of = [sample for sample in samples if sample.event == event]
+        alone, others, workload = (
+            statistics.median(sample.cpu_ns_per_call for sample in of if sample.scope == scope)
+            for scope in ("none", "others", "workload")
+        )
+        rows.append([event, work, f"{alone:,.0f}", f"{others - alone:,.0f}", f"{workload - alone:,.0f}"])
+    heads = ["event", "calls", "untraced ns", "more for others ns", "more for us ns"]
+    runs = [sample for sample in samples if sample.event == samples[0].event and sample.scope == "none"]
+    return f"tracee: what an event costs each call, medians of {_runs(runs)}\n{table(heads, rows)}"
+
+
+def policies(samples: list[PolicyCost]) -> str:
+    """A line for what the policies select, a column for how many they are."""
+    by_case: dict[tuple[str, int], list[float]] = {}
+    for sample in samples:
+        by_case.setdefault((sample.kind, sample.policies), []).append(sample.cpu_ns_per_call)
+    alone = by_case.pop(("untraced", 0))
+    plain = statistics.median(alone)
+    kinds, counts = (list(dict.fromkeys(values)) for values in zip(*by_case, strict=True))
+    rows = [
+        [str(kind), *(f"{statistics.median(by_case[str(kind), int(count)]) - plain:,.0f}" for count in counts)]
+        for kind in kinds
+    ]
+    heads = ["policies select", *(f"{count} loaded, more ns" for count in counts)]
+    title = f"tracee: what policies cost a call that none wants (getppid), medians of {_runs(alone)}"
+    return f"{title}; untraced it takes {plain:,.0f} ns\n{table(heads, rows)}"
+
+
+def filters(samples: list[FilterCost]) -> str:
+    """A line for each way to filter."""
+    by_filter: dict[str, list[FilterCost]] = {}
+    for sample in samples:
+        by_filter.setdefault(sample.filters, []).append(sample)
+    alone = by_filter.pop("untraced")
+    plain = statistics.median(sample.cpu_ns_per_call for sample in alone)
+    rows = []
+    for name, runs in by_filter.items():
+        inside = statistics.median(sample.cpu_ns_per_call for sample in runs) - plain
+        tracer = statistics.median(sample.tracer_us_per_call or 0.0 for sample in runs)
+        records = statistics.median(sample.records or 0 for sample in runs)
+        written, expected = sum(sample.written or 0 for sample in runs), sum(sample.expected or 0 for sample in runs)
+        rows.append([name, f"{tracer:.3f}", f"{inside:,.0f}", f"{records:,.0f}", f"{written:,} of {expected:,}"])
+    heads = ["", "CPU µs/call", "in the call ns", "records", "written in all runs"]
+    title = f"tracee: {alone[0].calls:,} opens of which a filter wants one in a hundred, medians of {_runs(alone)}"
+    return f"{title}; untraced one takes {plain:,.0f} ns\n{table(heads, rows)}"
+
+
+def _runs(of: Sequence[object]) -> str:
+    return f"{len(of)} run{'s' if len(of) > 1 else ''}"

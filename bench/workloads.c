@@ -3,13 +3,18 @@
  *
  *	workload getppid N		N calls of getppid
  *	workload open N FILE		N times openat and close of FILE
+ *	workload mix N FILE OTHER	N times openat and close of FILE, each hundredth time of OTHER instead
+ *	workload read N FILE		N reads of a byte of FILE
+ *	workload write N FILE		N writes of a byte to FILE
+ *	workload chroot N		N times chroot to the working directory, which takes a capability
  *	workload exec N			N processes that exec this program in the mode `nothing` and are awaited
  *	workload rate N SECONDS		getppid at N calls a second, in bursts of at most BURST_MAX, for SECONDS
  *	workload nothing		ends at once
  *
  * It says "ready" on stderr and waits for a byte on stdin, or for its end, so that a tracer can be attached first. Then
  * it works, prints one line of JSON, and stays until stdin ends, so that a tracer that leaves with it can still be
- * measured. A call is a system call that a tracer would tell of: `open N` makes 2 N, `exec N` makes N.
+ * measured. A call is a system call that a tracer would tell of: `open N` makes 2 N, `exec N` makes N, and so
+ * does `mix N`, of which only the opens are asked for.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -74,15 +79,48 @@ static uint64_t work_getppid(uint64_t count)
 	return count;
 }
 
+static void open_once(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		die(file);
+	close(fd);
+}
+
 static uint64_t work_open(uint64_t count, const char *file)
 {
-	for (uint64_t i = 0; i < count; i++) {
-		int fd = open(file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			die(file);
-		close(fd);
-	}
+	for (uint64_t i = 0; i < count; i++)
+		open_once(file);
 	return 2 * count;
+}
+
+static uint64_t work_mix(uint64_t count, const char *file, const char *other)
+{
+	for (uint64_t i = 1; i <= count; i++)
+		open_once(i % 100 ? file : other);
+	return count;
+}
+
+/* Each at the file's beginning. */
+static uint64_t work_transfer(uint64_t count, const char *file, bool writes)
+{
+	char byte = 0;
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die(file);
+	for (uint64_t i = 0; i < count; i++)
+		if ((writes ? pwrite(fd, &byte, 1, 0) : pread(fd, &byte, 1, 0)) < 0)
+			die(file);
+	close(fd);
+	return count;
+}
+
+static uint64_t work_chroot(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (chroot("."))
+			die("chroot");
+	return count;
 }
 
 static uint64_t work_exec(uint64_t count, char *self)
@@ -135,10 +173,13 @@ int main(int argc, char **argv)
 	const char *mode = argc > 1 ? argv[1] : "";
 	if (!strcmp(mode, "nothing"))
 		return 0;
-	bool one_number = !strcmp(mode, "getppid") || !strcmp(mode, "exec");
-	bool two_arguments = !strcmp(mode, "open") || !strcmp(mode, "rate");
-	if (!(one_number && argc == 3) && !(two_arguments && argc == 4)) {
-		fprintf(stderr, "usage: workload getppid N | open N FILE | exec N | rate N SECONDS | nothing\n");
+	bool one_number = !strcmp(mode, "getppid") || !strcmp(mode, "exec") || !strcmp(mode, "chroot");
+	bool reads = !strcmp(mode, "read"), writes = !strcmp(mode, "write");
+	bool two_arguments = !strcmp(mode, "open") || !strcmp(mode, "rate") || reads || writes;
+	bool mixes = !strcmp(mode, "mix");
+	if (!(one_number && argc == 3) && !(two_arguments && argc == 4) && !(mixes && argc == 5)) {
+		fprintf(stderr, "usage: workload getppid N | chroot N | open N FILE | mix N FILE OTHER | read N FILE | "
+				"write N FILE | exec N | rate N SECONDS | nothing\n");
 		return 2;
 	}
 	uint64_t count = positive(argv[2]);
@@ -152,6 +193,12 @@ int main(int argc, char **argv)
 		calls = work_getppid(count);
 	else if (!strcmp(mode, "open"))
 		calls = work_open(count, argv[3]);
+	else if (mixes)
+		calls = work_mix(count, argv[3], argv[4]);
+	else if (reads || writes)
+		calls = work_transfer(count, argv[3], writes);
+	else if (!strcmp(mode, "chroot"))
+		calls = work_chroot(count);
 	else if (!strcmp(mode, "exec"))
 		calls = work_exec(count, argv[0]);
 	else

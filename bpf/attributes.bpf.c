@@ -82,7 +82,8 @@ AFTER_CALLS(utimes)
 	s32 slot = begin_event(EVENT_vfs_utimes);
 	if (slot < 0)
 		return 0;
-	bool is_link = call.event == EVENT_utimensat && call.args[3] & AT_SYMLINK_NOFOLLOW;
+	bool has_flags = call.event == EVENT_utimensat || call.event == EVENT_utimensat_time32;
+	bool is_link = has_flags && call.args[3] & AT_SYMLINK_NOFOLLOW;
 	look_up_target(slot, &call, is_link ? LOOKUP_NOFOLLOW : 0);
 	append_found_argument(slot, &call, 0);
 	append_times_set(slot, found_inode(slot));
@@ -158,26 +159,47 @@ AFTER_CALLS(watch)
 
 /* ---- listing ---- */
 
-AT_FUNCTION(filldir64, void *context, const char *name, int length, s64 offset, u64 inode)
+static __noinline int listed(u64 name, s32 length, u64 inode)
 {
 	s32 slot = inode ? -1 : begin_event(EVENT_zeroed_inodes);
 	if (slot < 0)
 		return 0;
-	append_kernel_bytes(slot, (u64)name, length);
+	append_kernel_bytes(slot, name, length);
 	return builder_send(slot, 0);
 }
 
+/* for getdents64, getdents, and that of 32-bit programs */
+AT_FUNCTION(filldir64, void *context, const char *name, int length, s64 offset, u64 inode)
+{
+	return listed((u64)name, length, inode);
+}
+
+AT_FUNCTION(filldir, void *context, const char *name, int length, s64 offset, u64 inode)
+{
+	return listed((u64)name, length, inode);
+}
+
+AT_FUNCTION(compat_filldir, void *context, const char *name, int length, s64 offset, u64 inode)
+{
+	return listed((u64)name, length, inode);
+}
+
 struct listing {
-	u64 next, end;
-	u32 is_old; /* getdents: with fields as wide as a register */
+	u64 next, end, slots;
+	u32 bank;
+	u32 is_old;    /* getdents: with fields as wide as a register */
+	u32 is_narrow; /* of a 32-bit program */
 };
 
 #define ENTRIES_MAX 1024
 
-/* The name that stands at a user's address. Global: a loop comes here. */
-__noinline int zeroed_entry(u64 name)
+/*
+ * The name that stands at a user's address. Global: a loop comes here. Whose slots want it is found before the loop,
+ * since below it there would be too many calls for kernels that round each one's stack up to 32 bytes.
+ */
+__noinline int zeroed_entry(u64 name, u64 slots, u32 bank)
 {
-	s32 slot = begin_event(EVENT_zeroed_inodes);
+	s32 slot = open_record(EVENT_zeroed_inodes, slots, bank);
 	if (slot < 0)
 		return 0;
 	append_string(slot, name, 0);
@@ -186,15 +208,15 @@ __noinline int zeroed_entry(u64 name)
 
 static long entry_step(u64 index, struct listing *listing)
 {
-	u64 head = 16, inode = 1; /* two numbers of 64 bits come first */
+	u64 head = listing->is_narrow ? 8 : 16, inode = 0; /* two numbers come first: the inode's, and a position */
 	u16 length = 0;
 	if (listing->next >= listing->end)
 		return 1;
-	if (bpf_probe_read_user(&inode, 8, (void *)listing->next) ||
-	    bpf_probe_read_user(&length, 2, (void *)(listing->next + head)) || length < 20)
+	if (bpf_probe_read_user(&inode, listing->is_narrow ? 4 : 8, (void *)listing->next) ||
+	    bpf_probe_read_user(&length, 2, (void *)(listing->next + head)) || length < head + 4)
 		return 1;
 	if (!inode)
-		zeroed_entry(listing->next + head + (listing->is_old ? 2 : 3));
+		zeroed_entry(listing->next + head + (listing->is_old ? 2 : 3), listing->slots, listing->bank);
 	listing->next += length;
 	return 0;
 }
@@ -202,12 +224,18 @@ static long entry_step(u64 index, struct listing *listing)
 AFTER_CALLS(getdents)
 {
 	struct call call = {};
-	if (result <= 0 || !read_call(regs, &call) || (call.compat && call.event == EVENT_getdents))
+	if (result <= 0 || !read_call(regs, &call))
 		return 0;
-	if (!policies_of_current(EVENT_zeroed_inodes))
+	struct wanted wanted = wanted_of_current(EVENT_zeroed_inodes);
+	if (!wanted.slots)
 		return 0;
-	struct listing listing = {
-		.next = call.args[1], .end = call.args[1] + result, .is_old = call.event == EVENT_getdents};
+	bool is_old = call.event == EVENT_getdents;
+	struct listing listing = {.next = call.args[1],
+				  .end = call.args[1] + result,
+				  .slots = wanted.slots,
+				  .bank = wanted.bank,
+				  .is_old = is_old,
+				  .is_narrow = is_old && call.compat};
 	repeat(ENTRIES_MAX, entry_step, &listing);
 	return 0;
 }

@@ -92,7 +92,7 @@ AT_FUNCTION(commit_creds, const struct cred *new)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct credentials before = {}, after = {};
-	if (!policies_of_current(EVENT_commit_creds))
+	if (!is_watched(EVENT_commit_creds))
 		return 0;
 	read_credentials(&before, BPF_CORE_READ(task, real_cred));
 	read_credentials(&after, new);
@@ -115,8 +115,7 @@ TASK_MAP(tracee_creds, struct known_credentials);
 SEC("tp_btf/sys_exit")
 int BPF_PROG(tracee_creds_every_exit, struct pt_regs *regs, long result)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	const struct cred *cred = BPF_CORE_READ(task, real_cred);
+	const struct cred *cred = READ(current_task(), real_cred);
 	struct known_credentials *known = current_value(&tracee_creds);
 	if (!known || (known->cred == (u64)cred && ++known->calls % CREDS_LOOK))
 		return 0;
@@ -169,7 +168,7 @@ static __noinline int namespaces_event(u32 pid, struct namespaces *old, struct n
 AT_FUNCTION(switch_task_namespaces, struct task_struct *task, struct nsproxy *proxy)
 {
 	struct namespaces old = {}, new = {};
-	if (!proxy || !policies_of_current(EVENT_switch_task_ns))
+	if (!proxy || !is_watched(EVENT_switch_task_ns))
 		return 0; /* a task that ends has none left */
 	read_namespaces(&old, BPF_CORE_READ(task, nsproxy));
 	read_namespaces(&new, proxy);
@@ -189,7 +188,7 @@ BEFORE_CALLS(namespaces)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	u64 id = bpf_get_current_pid_tgid();
 	struct namespaces now = {};
-	if (!policies_of_current(EVENT_switch_task_ns))
+	if (!is_watched(EVENT_switch_task_ns))
 		return 0;
 	read_namespaces(&now, BPF_CORE_READ(task, nsproxy));
 	bpf_map_update_elem(&tracee_namespaces, &id, &now, BPF_ANY);

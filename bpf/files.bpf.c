@@ -7,17 +7,32 @@
 /* ---- paths from a dentry ---- */
 
 struct mount_of_search {
-	u64 next, head;
+	u64 next, end; /* links of the list of a file system's mounts */
 	struct mnt_namespace *namespace;
 	struct mount *found;
 };
 
+static __always_inline bool mounts_are_chained(void)
+{
+	return bpf_core_field_exists(struct mount___v6_17, mnt_next_for_sb);
+}
+
+static __always_inline struct mount *mount_at(u64 link)
+{
+	if (mounts_are_chained())
+		return (void *)link;
+	return (void *)(link - bpf_core_field_offset(struct mount, mnt_instance));
+}
+
 static long mount_of_step(u64 index, struct mount_of_search *search)
 {
-	if (search->next == search->head || !search->next)
+	if (!search->next || search->next == search->end)
 		return 1;
-	struct mount *mount = (void *)(search->next - bpf_core_field_offset(struct mount, mnt_instance));
-	search->next = (u64)BPF_CORE_READ(mount, mnt_instance.next);
+	struct mount *mount = mount_at(search->next);
+	if (mounts_are_chained())
+		search->next = (u64)BPF_CORE_READ((struct mount___v6_17 *)mount, mnt_next_for_sb);
+	else
+		search->next = (u64)BPF_CORE_READ(mount, mnt_instance.next);
 	if (BPF_CORE_READ(mount, mnt_ns) != search->namespace)
 		return 0;
 	search->found = mount;
@@ -26,7 +41,8 @@ static long mount_of_step(u64 index, struct mount_of_search *search)
 
 /*
  * A mount by which the task may have come to a dentry, where the kernel does not say: of its folder's file system, or
- * its root's, or the first of the file system in its namespace.
+ * its root's, or the first of the file system in its namespace. One that the kernel made for itself, such as that of
+ * memfds, is in no namespace.
  */
 static __noinline struct vfsmount *mount_of(struct dentry *dentry)
 {
@@ -39,12 +55,16 @@ static __noinline struct vfsmount *mount_of(struct dentry *dentry)
 	if (mount && BPF_CORE_READ(mount, mnt_sb) == super)
 		return mount;
 	struct mount_of_search search = {.namespace = BPF_CORE_READ(task, nsproxy, mnt_ns)};
-	if (bpf_core_field_exists(struct mount, mnt_instance)) {
-		search.head = (u64)super + bpf_core_field_offset(struct super_block, s_mounts);
+	if (mounts_are_chained()) {
+		search.next = (u64)BPF_CORE_READ((struct super_block___v6_17 *)super, s_mounts);
+	} else {
+		search.end = (u64)super + bpf_core_field_offset(struct super_block, s_mounts);
 		search.next = (u64)BPF_CORE_READ(super, s_mounts.next);
-		repeat(1024, mount_of_step, &search);
 	}
-	return search.found ? (void *)search.found + bpf_core_field_offset(struct mount, mnt) : NULL;
+	u64 first = search.next;
+	repeat(1024, mount_of_step, &search);
+	struct mount *found = search.found ? search.found : first && first != search.end ? mount_at(first) : NULL;
+	return found ? (void *)found + bpf_core_field_offset(struct mount, mnt) : NULL;
 }
 
 static __noinline int append_dentry_path(u32 slot, struct dentry *dentry)
@@ -175,7 +195,7 @@ AT_SECURITY(inode_unlink, struct inode *folder, struct dentry *dentry)
 static __noinline int note_path(struct pt_regs *regs, u32 event, u32 flags)
 {
 	struct call call = {};
-	if (!policies_of_current(event) || !read_call(regs, &call))
+	if (!is_watched(event) || !read_call(regs, &call))
 		return 0;
 	s32 slot = builder_take();
 	if (slot < 0)

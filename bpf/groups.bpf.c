@@ -8,11 +8,6 @@
 #include "include/event.h"
 #include "include/hook.h"
 
-/* Bit by group: those that are looked into. Alone in their section, for crates/kernel/src/session.rs. */
-const volatile struct {
-	u64 after, before;
-} groups SEC(".rodata.groups");
-
 static __always_inline u32 group_of(struct pt_regs *regs)
 {
 	s32 number = syscall_number(regs);
@@ -21,10 +16,10 @@ static __always_inline u32 group_of(struct pt_regs *regs)
 }
 
 #define AFTER_GROUP(group)                                                    \
-	if (groups.after & 1ULL << GROUP_##group && current == GROUP_##group) \
+	if (served.after & 1ULL << GROUP_##group && current == GROUP_##group) \
 		return after_##group(result);
 #define BEFORE_GROUP(group)                                                    \
-	if (groups.before & 1ULL << GROUP_##group && current == GROUP_##group) \
+	if (served.before & 1ULL << GROUP_##group && current == GROUP_##group) \
 		return before_##group();
 
 SEC("tp_btf/sys_exit")

@@ -10,9 +10,7 @@
 
 #include "include/kept.h"
 #include "include/hook.h"
-
-#define COMMAND_WORDS 8 /* what a request begins with: its operation's own structure, such as struct io_open */
-#define REQUEST_SKIPS_COMPLETION (1 << 6) /* where it succeeds */
+#include "include/request.h"
 
 /* of the kernel's interface, so the same on all kernels */
 enum {
@@ -23,40 +21,6 @@ enum {
 	OP_SYMLINKAT = 38,
 	OP_FTRUNCATE = 55,
 };
-
-struct request {
-	u64 policies; /* whose scope holds for the task that submitted it */
-	u64 command[COMMAND_WORDS];
-	u32 opcode, pad;
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, u64);
-	__type(value, struct request);
-} tracee_requests SEC(".maps");
-
-/* What the request was asked, as the operation's structure of kernel.h; NULL where it was not noted. */
-static __always_inline void *command_of(u64 key)
-{
-	struct request *request = bpf_map_lookup_elem(&tracee_requests, &key);
-	return request ? request->command : NULL;
-}
-
-/* As begin_event, for what a request has done. */
-static __always_inline s32 begin_requested(u32 event, u64 key)
-{
-	struct request *request = bpf_map_lookup_elem(&tracee_requests, &key);
-	if (!request || event >= MAX_EVENTS)
-		return -1;
-	barrier_var(event); /* the verifier must see the number that was tested */
-	if (!by_lesser_way(event))
-		return -1;
-	u64 policies = request->policies & config.wanted[event];
-	if (policies && config.sampling != ~0u && bpf_get_prandom_u32() > config.sampling)
-		return -1;
-	return policies ? open_record(event, policies) : -1;
-}
 
 /* An event whose arguments have all been kept. */
 __noinline int kept_event(u32 event, u64 key, s64 result)
@@ -197,18 +161,21 @@ static __always_inline bool request_wanted(u32 opcode)
 	switch (opcode) {
 	case OP_OPENAT:
 	case OP_OPENAT2:
-		return config.wanted[EVENT_security_file_open] | config.wanted[EVENT_do_truncate];
+		return by_lesser_way(EVENT_security_file_open) || by_lesser_way(EVENT_do_truncate);
 	case OP_FTRUNCATE:
-		return config.wanted[EVENT_do_truncate];
+		return by_lesser_way(EVENT_do_truncate);
 	case OP_UNLINKAT:
-		return config.wanted[EVENT_security_inode_unlink];
+		return by_lesser_way(EVENT_security_inode_unlink);
 	case OP_RENAMEAT:
-		return config.wanted[EVENT_security_inode_rename];
+		return by_lesser_way(EVENT_security_inode_rename);
 	case OP_SYMLINKAT:
-		return config.wanted[EVENT_security_inode_symlink];
+		return by_lesser_way(EVENT_security_inode_symlink);
 	}
-	return false;
+	return transfer_wanted(opcode);
 }
+
+/* Asked with a constant, so that the verifier passes over the operations that nobody wants to know of. */
+#define IF_WANTED(opcode, call) (request_wanted(opcode) ? (call) : 0)
 
 /* What is known only before it is done. `untold`: nothing will come after it. */
 static __always_inline int request_asked(u32 opcode, u64 key, u32 untold)
@@ -216,15 +183,15 @@ static __always_inline int request_asked(u32 opcode, u64 key, u32 untold)
 	switch (opcode) {
 	case OP_OPENAT:
 	case OP_OPENAT2:
-		return asked_open(key, untold);
+		return IF_WANTED(OP_OPENAT, asked_open(key, untold));
 	case OP_UNLINKAT:
-		return asked_unlink(key);
+		return IF_WANTED(OP_UNLINKAT, asked_unlink(key));
 	case OP_RENAMEAT:
-		return asked_rename(key);
+		return IF_WANTED(OP_RENAMEAT, asked_rename(key));
 	case OP_SYMLINKAT:
-		return asked_symlink(key);
+		return IF_WANTED(OP_SYMLINKAT, asked_symlink(key));
 	}
-	return 0;
+	return requested_transfer(opcode) < 0 || !transfers_wanted() ? 0 : asked_transfer(key);
 }
 
 /* The events of a request that has completed. */
@@ -233,29 +200,31 @@ static __always_inline int request_done(u32 opcode, u64 key, s64 result, u32 unt
 	switch (opcode) {
 	case OP_OPENAT:
 	case OP_OPENAT2:
-		return done_open(key, result, untold);
+		return IF_WANTED(OP_OPENAT, done_open(key, result, untold));
 	case OP_FTRUNCATE:
-		return done_truncate(key, result);
+		return IF_WANTED(OP_FTRUNCATE, done_truncate(key, result));
 	case OP_UNLINKAT:
-		return kept_event(EVENT_security_inode_unlink, key, result);
+		return IF_WANTED(OP_UNLINKAT, kept_event(EVENT_security_inode_unlink, key, result));
 	case OP_RENAMEAT:
-		return kept_event(EVENT_security_inode_rename, key, result);
+		return IF_WANTED(OP_RENAMEAT, kept_event(EVENT_security_inode_rename, key, result));
 	case OP_SYMLINKAT:
-		return kept_event(EVENT_security_inode_symlink, key, result);
+		return IF_WANTED(OP_SYMLINKAT, kept_event(EVENT_security_inode_symlink, key, result));
 	}
-	return 0;
+	return requested_transfer(opcode) < 0 || !transfers_wanted() ? 0 : done_transfer(key, result, untold);
 }
 
 AT_TRACEPOINT(io_uring_submit_req, struct io_kiocb *prepared)
 {
 	struct request request = {.opcode = BPF_CORE_READ(prepared, opcode)};
 	requested_of_sockets(prepared, request.opcode);
-	if (!request_wanted(request.opcode) || bpf_get_current_pid_tgid() >> 32 == config.self)
+	if (!request_wanted(request.opcode) || is_ourselves())
 		return 0;
 	u64 key = (u64)prepared;
-	request.policies = config.scoped ? scope_of_current() : ~0ULL;
+	u32 bank = config.bank;
+	request.generation = plan_of(bank)->generation;
+	request.slots = plan_of(bank)->scoped ? scope_of_current(bank) : ~0ULL;
 	bpf_probe_read_kernel(request.command, sizeof(request.command), prepared);
-	if (!request.policies || bpf_map_update_elem(&tracee_requests, &key, &request, BPF_ANY))
+	if (!request.slots || bpf_map_update_elem(&tracee_requests, &key, &request, BPF_ANY))
 		return 0;
 	bool untold = BPF_CORE_READ(prepared, flags) & REQUEST_SKIPS_COMPLETION;
 	request_asked(request.opcode, key, untold);

@@ -4,7 +4,7 @@
  * nothing has been done.
  */
 
-#include "include/event.h"
+#include "include/request.h"
 #include "include/hook.h"
 
 /* of the kernel's interface, so the same on all kernels */
@@ -17,30 +17,7 @@ enum {
 	OP_LISTEN = 57,
 };
 #define COMMAND_SETSOCKOPT 3
-#define REQUEST_REGISTERED_FILE 1
 #define RING_LONG_ENTRIES (1 << 10)
-#define REGISTERED_FLAGS 7UL /* what the lowest bits of file_ptr may hold */
-
-/* Of the files that are registered with a ring, number `index`. */
-static __noinline struct file *registered_file(struct io_ring_ctx *ring, u32 index)
-{
-	unsigned long pointer = 0;
-	if (bpf_core_field_exists(ring->file_table.data)) {
-		if (index >= BPF_CORE_READ(ring, file_table.data.nr))
-			return NULL;
-		struct io_rsrc_node **nodes = BPF_CORE_READ(ring, file_table.data.nodes), *node = NULL;
-		bpf_probe_read_kernel(&node, sizeof(node), nodes + index);
-		pointer = node ? BPF_CORE_READ(node, file_ptr) : 0;
-	} else {
-		struct io_ring_ctx___v6_12 *older = (void *)ring;
-		if (index >= BPF_CORE_READ(older, nr_user_files))
-			return NULL;
-		void *files = BPF_CORE_READ(older, file_table.files);
-		bpf_probe_read_kernel(&pointer, sizeof(pointer),
-				      files + index * bpf_core_type_size(struct io_fixed_file));
-	}
-	return (void *)(pointer & ~REGISTERED_FLAGS);
-}
 
 /* The entry of the submission queue that the kernel took last. */
 static __noinline struct io_uring_sqe *last_entry(struct io_ring_ctx *ring)
@@ -92,15 +69,9 @@ static __always_inline int command_request(struct io_kiocb *request, struct sock
 
 static __always_inline int socket_request(struct io_kiocb *request, u8 opcode)
 {
-	s64 fd = BPF_CORE_READ(request, cqe.fd);
-	struct file *file;
-	if (BPF_CORE_READ(request, flags) & REQUEST_REGISTERED_FILE) {
-		file = registered_file(BPF_CORE_READ(request, ctx), fd);
-		fd = NO_DESCRIPTOR;
-	} else {
-		file = file_of(fd);
-	}
-	struct socket *socket = socket_of_file(file);
+	bool registered = BPF_CORE_READ(request, flags) & REQUEST_REGISTERED_FILE;
+	s64 fd = registered ? NO_DESCRIPTOR : BPF_CORE_READ(request, cqe.fd);
+	struct socket *socket = socket_of_file(file_of_request(request));
 	if (!socket)
 		return 0;
 	struct passed_address passed = {};

@@ -47,7 +47,7 @@ AT_SECURITY(sb_umount, struct vfsmount *mount, int flags)
 BEFORE_CALLS(umount)
 {
 	struct call call = {};
-	if (!policies_of_current(EVENT_security_sb_umount) || !read_call(regs, &call))
+	if (!is_watched(EVENT_security_sb_umount) || !read_call(regs, &call))
 		return 0;
 	s32 slot = builder_take();
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);

@@ -43,16 +43,19 @@ static __always_inline bool is_main_stack(struct task_struct *task, struct area 
 /* The note of the current thread, made where there is none. */
 static __noinline struct stack_note *note_of(u64 stack_pointer)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	u32 thread = bpf_get_current_pid_tgid();
-	u64 born = BPF_CORE_READ(task, start_boottime), exec_id = BPF_CORE_READ(task, self_exec_id);
+	u64 born = READ(task, start_boottime), exec_id = READ(task, self_exec_id);
 	struct stack_note *note = bpf_map_lookup_elem(&tracee_stacks, &thread);
 	if (note && note->born == born && note->exec_id == exec_id)
 		return note;
 	struct stack_note fresh = {.born = born, .exec_id = exec_id};
 	struct area area = {};
 	bool began = note && note->born == born;
-	if (!began && area_at(stack_pointer, &area) && !is_main_stack(task, &area)) {
+	/* where another thread is changing the process's memory at this moment, the next call tells */
+	if (!began && !area_at(stack_pointer, &area))
+		return NULL;
+	if (!began && !is_main_stack((void *)bpf_get_current_task(), &area)) {
 		fresh.start = area.start;
 		fresh.end = area.end;
 	}
@@ -67,9 +70,9 @@ static __always_inline bool within(u64 address, u64 start, u64 end)
 
 static __noinline bool on_signal_stack(struct stack_note *note, u64 stack_pointer)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	u64 start = BPF_CORE_READ(task, sas_ss_sp), size = BPF_CORE_READ(task, sas_ss_size);
-	if (size && BPF_CORE_READ(task, sas_ss_flags) & SS_AUTODISARM) {
+	struct task_struct *task = current_task();
+	u64 start = READ(task, sas_ss_sp), size = READ(task, sas_ss_size);
+	if (size && READ(task, sas_ss_flags) & SS_AUTODISARM) {
 		note->signal_start = start;
 		note->signal_end = start + size;
 	}
@@ -153,10 +156,10 @@ static __noinline int origin_event(u16 event, u64 address, struct area *area, st
 	const struct syscall *call = syscall_by_number(syscall_number(regs), is_compat(current_task()));
 	if (!call || call->event >= MAX_EVENTS)
 		return 0;
-	u64 policies = policies_of_current(event);
-	if (!policies || !is_first(event, call->event, area->start))
+	struct wanted wanted = wanted_of_current(event);
+	if (!wanted.slots || !is_first(event, call->event, area->start))
 		return 0;
-	s32 slot = open_record(event, policies);
+	s32 slot = open_record(event, wanted.slots, wanted.bank);
 	if (slot < 0)
 		return 0;
 	append_number(slot, call->event);
@@ -174,6 +177,9 @@ int BPF_PROG(tracee_source_every_enter, struct pt_regs *regs, long number)
 	regs = current_registers();
 	u64 address = instruction_pointer(regs);
 	struct area area = {};
+	if (!is_watched(EVENT_suspicious_syscall_source))
+		return 0;
+	/* the thread's stack is noted early on, while it is on it */
 	struct stack_note *note = note_of(stack_pointer(regs));
 	if (!area_at(address, &area) || area.file || area.special)
 		return 0;
@@ -186,6 +192,8 @@ int BPF_PROG(tracee_stack_every_enter, struct pt_regs *regs, long number)
 	regs = current_registers();
 	u64 address = stack_pointer(regs);
 	struct area area = {};
+	if (!is_watched(EVENT_stack_pivot))
+		return 0;
 	struct stack_note *note = note_of(address);
 	if (!note || within(address, note->start, note->end + 1) || on_signal_stack(note, address))
 		return 0;

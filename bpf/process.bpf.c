@@ -67,7 +67,7 @@ int BPF_PROG(tracee_sched_process_fork, struct task_struct *parent, struct task_
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tracee_inherit, struct task_struct *parent, struct task_struct *child)
 {
-	scope_of_current();
+	scope_of_current(config.bank);
 	struct task_state *from = state_of(parent), *to = state_of(child);
 	if (!from || !to)
 		return 0;
@@ -164,7 +164,8 @@ static __noinline int note_script(struct task_state *state, u64 argv, u32 compat
  */
 static __always_inline void note_exec(struct pt_regs *regs, bool is_script)
 {
-	if (!(config.wanted[EVENT_execve] | config.wanted[EVENT_execveat] | config.wanted[EVENT_sched_process_exec]))
+	if (!is_wanted(EVENT_execve) && !is_wanted(EVENT_execveat) && !is_wanted(EVENT_sched_process_exec) &&
+	    !is_wanted(EVENT_process_execute_failed) && !is_wanted(EVENT_call_usermodehelper))
 		return;
 	struct task_struct *task = current_task();
 	bool compat = is_compat(task);
@@ -174,6 +175,7 @@ static __always_inline void note_exec(struct pt_regs *regs, bool is_script)
 		return;
 	state->exec_event = 0;
 	state->script_args = 0;
+	state->exec_mm = (u64)READ(task, mm);
 	READ_BYTES(state->exec_comm, task->comm);
 	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (!call || !(call->flags & SYSCALL_EXEC))
@@ -255,7 +257,7 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 	if (!builder)
 		return 0;
 	if (state->exec_compat)
-		builder->record.flags = RECORD_COMPAT;
+		builder->record.flags |= RECORD_COMPAT;
 	if (event == EVENT_execveat) {
 		builder->record.args[0] = (s64)state->exec_dirfd;
 		builder->record.args[4] = state->exec_flags;
@@ -292,10 +294,10 @@ static __noinline struct file *elf_interpreter(struct file *program)
 	return file && BPF_CORE_READ(file, f_inode) != BPF_CORE_READ(program, f_inode) ? file : NULL;
 }
 
-static __noinline int exec_event(struct linux_binprm *bprm, u64 policies)
+static __noinline int exec_event(struct linux_binprm *bprm, u64 slots, u32 bank)
 {
 	struct task_struct *task = current_task();
-	s32 slot = open_record(EVENT_sched_process_exec, policies);
+	s32 slot = open_record(EVENT_sched_process_exec, slots, bank);
 	if (slot < 0)
 		return 0;
 	struct mm_struct *mm = READ(task, mm);
@@ -344,12 +346,16 @@ int BPF_PROG(tracee_exec, struct task_struct *task, int old_pid, struct linux_bi
 	return builder_send(slot, 1);
 }
 
+/* What else is told of an exec, in executions.bpf.c. */
+static int told_at_exec(struct linux_binprm *bprm);
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tracee_sched_process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	u64 policies = policies_of_current(EVENT_sched_process_exec);
-	if (policies)
-		exec_event(bprm, policies);
+	told_at_exec(bprm);
+	struct wanted wanted = wanted_of_current(EVENT_sched_process_exec);
+	if (wanted.slots)
+		exec_event(bprm, wanted.slots, wanted.bank);
 	return exec_syscall_event(bprm);
 }
 
@@ -357,7 +363,7 @@ int BPF_PROG(tracee_sched_process_exec, struct task_struct *task, int old_pid, s
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tracee_follow, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	scope_of_current();
+	scope_of_current(config.bank);
 	return 0;
 }
 
@@ -371,9 +377,9 @@ static __noinline int exit_syscall_event(struct task_struct *task)
 	const struct syscall *call = syscall_by_number(syscall_number(regs), compat);
 	if (!call || !(call->flags & SYSCALL_NO_RETURN))
 		return 0;
-	u64 policies = policies_of_current(call->event);
-	if (policies)
-		syscall_event(call, regs, policies, 0, compat);
+	struct wanted wanted = wanted_of_current(call->event);
+	if (wanted.slots)
+		syscall_event(call, regs, wanted, 0, compat);
 	return 0;
 }
 

@@ -40,8 +40,7 @@ static __noinline u32 slot_flags(struct file *file, u32 from_head)
 static __noinline int begin_splice(struct file *in, struct file *out, u64 offset)
 {
 	u32 type = file_type(in);
-	if (!config.wanted[EVENT_dirty_pipe_splice] || (type != S_IFREG && type != S_IFBLK) ||
-	    file_type(out) != S_IFIFO)
+	if (!is_wanted(EVENT_dirty_pipe_splice) || (type != S_IFREG && type != S_IFBLK) || file_type(out) != S_IFIFO)
 		return 0;
 	u64 task = bpf_get_current_pid_tgid();
 	struct splicing begun = {.in = (u64)in, .out = (u64)out, .offset = offset, .flags = slot_flags(out, 0)};

@@ -52,15 +52,16 @@ __noinline int append_argument(u32 slot, u32 kind, u64 value, u64 length, s64 re
 }
 
 /* The whole record of a call whose arguments point at something, or come in an order of their own. */
-static __noinline int send_followed(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret, u32 compat)
+static __noinline int send_followed(const struct syscall *call, struct pt_regs *regs, u64 slots, s64 ret, u32 flags)
 {
+	bool compat = flags & RECORD_COMPAT;
 	s32 slot = builder_take();
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
 	if (!builder) {
 		lost(call->event);
 		return 0;
 	}
-	fill_record(&builder->record, call->event, policies);
+	fill_record(&builder->record, call->event, slots, flags & RECORD_BANK);
 	builder->record.ret = ret;
 	u64 args[6];
 	syscall_arguments(regs, compat, args);
@@ -68,7 +69,7 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 		arrange_arguments(call, args);
 	__builtin_memcpy(builder->record.args, args, sizeof(args));
 	if (compat)
-		builder->record.flags = RECORD_COMPAT | (call->flags & SYSCALL_TIME32 ? RECORD_TIME32 : 0);
+		builder->record.flags |= RECORD_COMPAT | (call->flags & SYSCALL_TIME32 ? RECORD_TIME32 : 0);
 	for (u32 i = 0; i < 6; i++) {
 		u32 kind = call->follow[i];
 		if (!kind)
@@ -80,22 +81,37 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 	return builder_send(slot, 0);
 }
 
-static __always_inline int syscall_event(const struct syscall *call, struct pt_regs *regs, u64 policies, s64 ret,
-					 bool compat)
+/* What is left of `slots` by what the registers tell. */
+static __noinline u64 call_slots(const struct syscall *call, struct pt_regs *regs, u64 slots, s64 ret, u32 flags)
 {
+	u64 args[6];
+	syscall_arguments(regs, flags & RECORD_COMPAT, args);
+	if (call->flags & SYSCALL_ARRANGED)
+		arrange_arguments(call, args);
+	return early_slots(flags & RECORD_BANK ? 1 : 0, call->event, slots, args, ret, flags & RECORD_COMPAT);
+}
+
+static __always_inline int syscall_event(const struct syscall *call, struct pt_regs *regs, struct wanted wanted,
+					 s64 ret, bool compat)
+{
+	u32 flags = (wanted.bank ? RECORD_BANK : 0) | (compat ? RECORD_COMPAT : 0);
+	u64 slots = wanted.slots;
+	if (plan_of(wanted.bank)->fields[call->event % MAX_EVENTS].early)
+		slots = call_slots(call, regs, slots, ret, flags);
+	if (!slots)
+		return 0;
 	if (call->flags & (SYSCALL_FOLLOWED | SYSCALL_ARRANGED))
-		return send_followed(call, regs, policies, ret, compat);
+		return send_followed(call, regs, slots, ret, flags);
 	void *ring = this_ring();
 	struct record *record = ring ? bpf_ringbuf_reserve(ring, sizeof(*record), 0) : NULL;
 	if (!record) {
 		lost(call->event);
 		return 0;
 	}
-	fill_record(record, call->event, policies);
+	fill_record(record, call->event, slots, wanted.bank);
 	record->ret = ret;
 	syscall_arguments(regs, compat, record->args);
-	if (compat)
-		record->flags = RECORD_COMPAT;
+	record->flags |= flags;
 	bpf_ringbuf_submit(record, wake_flags(ring));
 	count_sent();
 	return 0;
@@ -108,7 +124,7 @@ int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
 	bool compat = is_compat(task);
 	s32 number = syscall_number(regs);
 	const struct syscall *call = syscall_by_number(number, compat);
-	if (!call || call->event >= MAX_EVENTS || !config.wanted[call->event])
+	if (!call || call->event >= MAX_EVENTS || !is_served(call->event) || !is_wanted(call->event))
 		return 0;
 	/* no number either: a call that a tracer called off, and a call that has none */
 	if (number == -1 && (READ(task, ptrace) || ret == -ENOSYS))
@@ -116,8 +132,8 @@ int BPF_PROG(tracee_sys_exit, struct pt_regs *regs, long ret)
 	/* a successful exec is told where it happens; a new task only returns from its parent's call */
 	if (ret == 0 && call->flags & (SYSCALL_EXEC | SYSCALL_FORK))
 		return 0;
-	u64 policies = policies_of_current(call->event);
-	if (!policies)
+	struct wanted wanted = wanted_of_current(call->event);
+	if (!wanted.slots)
 		return 0;
-	return syscall_event(call, regs, policies, ret, compat);
+	return syscall_event(call, regs, wanted, ret, compat);
 }

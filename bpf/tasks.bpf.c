@@ -263,7 +263,7 @@ AFTER_CALLS(settime)
 	if (call.event == EVENT_stime) {
 		bpf_probe_read_user(&setting.seconds, narrow ? 4 : 8, (void *)call.args[0]);
 		setting.has_time = true;
-	} else if (call.event == EVENT_clock_settime) {
+	} else if (call.event == EVENT_clock_settime || call.event == EVENT_clock_settime32) {
 		if (call.args[0] != CLOCK_REALTIME)
 			return 0;
 		read_time(call.args[1], narrow, &setting);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing: `prerequisites.sh build`, `test` or `bench`. Does nothing where all is there.
+# Installs what is missing: `prerequisites.sh build`, `test`, `bench` or `kernels`. Does nothing where all is there.
 set -euo pipefail
 
 case "${1:-build}" in
@@ -9,7 +9,9 @@ test) commands=(gcc jq bpftool)
 	packages=(gcc libc6-dev jq bpftool) ;;
 bench) commands=(strace perf bpftrace)
 	packages=(strace linux-perf bpftrace) ;;
-*) echo "ERROR prerequisites: \"$1\" is none of build, test, bench" >&2; exit 1 ;;
+kernels) commands=(qemu-system-x86_64 modprobe busybox)
+	packages=(qemu-system-x86 kmod busybox-static) ;;
+*) echo "ERROR prerequisites: \"$1\" is none of build, test, bench, kernels" >&2; exit 1 ;;
 esac
 
 missing=()

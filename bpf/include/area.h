@@ -11,9 +11,9 @@ struct area {
 
 static long take_area(struct task_struct *task, struct vm_area_struct *vma, struct area *area)
 {
-	area->start = BPF_CORE_READ(vma, vm_start);
-	area->end = BPF_CORE_READ(vma, vm_end);
-	area->flags = BPF_CORE_READ(vma, vm_flags);
+	area->start = READ(vma, vm_start);
+	area->end = READ(vma, vm_end);
+	area->flags = READ(vma, vm_flags);
 	area->file = (u64)BPF_CORE_READ(vma, vm_file);
 	/* plain memory has no operations; a file's has, and so have the areas that the kernel puts into each process */
 	area->special = !area->file && BPF_CORE_READ(vma, vm_ops);

@@ -107,16 +107,16 @@ static __always_inline void count_sent(void)
 		cpu->sent++;
 }
 
-/* The head of a record about the current task. */
-GLOBAL_WITH_MEMORY int fill_record(struct record *record, u32 event, u64 policies)
+/* The head of a record about the current task, wanted by `slots` of a bank's plan. */
+GLOBAL_WITH_MEMORY int fill_record(struct record *record, u32 event, u64 slots, u32 bank)
 {
 	if (!record)
 		return 0;
 	record->time = now();
-	record->policies = policies;
+	record->slots = slots;
 	record->event = event;
 	record->cpu = bpf_get_smp_processor_id();
-	record->flags = 0;
+	record->flags = bank ? RECORD_BANK : 0;
 	fill_task(&record->task, current_task());
 	return 0;
 }
@@ -151,7 +151,7 @@ static __always_inline void builder_release(u32 slot)
 }
 
 /* Sends what the builder holds, to the control ring or to this CPU's, and releases it. */
-__noinline int builder_send(u32 slot, u32 control)
+static __always_inline int builder_output(u32 slot, u32 control)
 {
 	struct builder *builder = builder_at(slot);
 	if (!builder)
@@ -290,6 +290,8 @@ __noinline int append_bytes(u32 slot, u64 address, u64 length, u32 limit)
 	return 0;
 }
 
+#define KERNEL_LIST 0 /* as a width: pointers and strings are the kernel's */
+
 struct list_walk {
 	u64 next;  /* address of the next pointer */
 	u32 width; /* of a pointer */
@@ -306,8 +308,10 @@ static __always_inline long list_step(u64 index, struct list_walk *walk)
 	if (!builder)
 		return 1;
 	u64 address = 0;
-	long failed = walk->width == 4 ? bpf_probe_read_user(&address, 4, (void *)walk->next)
-				       : bpf_probe_read_user(&address, 8, (void *)walk->next);
+	bool in_kernel = walk->width == KERNEL_LIST;
+	long failed = in_kernel          ? bpf_probe_read_kernel(&address, 8, (void *)walk->next)
+		      : walk->width == 4 ? bpf_probe_read_user(&address, 4, (void *)walk->next)
+					 : bpf_probe_read_user(&address, 8, (void *)walk->next);
 	if (failed)
 		walk->flags |= CHUNK_FAULT;
 	if (failed || !address) {
@@ -322,22 +326,25 @@ static __always_inline long list_step(u64 index, struct list_walk *walk)
 		return 1;
 	}
 	u32 room = LIST_MAX - length;
-	long n = bpf_probe_read_user_str(&builder->data[at], room, (void *)address);
+	long n = in_kernel ? bpf_probe_read_kernel_str(&builder->data[at], room, (void *)address)
+			   : bpf_probe_read_user_str(&builder->data[at], room, (void *)address);
 	if (n < 0) {
 		walk->flags |= CHUNK_FAULT;
 		walk->ended = 1;
 		return 1;
 	}
+	if (n == 0)
+		n = 1; /* the end of an empty string, which some kernels copy but do not count */
 	if (n == room)
 		walk->flags |= CHUNK_CUT;
 	walk->length = length + n;
-	walk->next += walk->width;
+	walk->next += walk->width ?: 8;
 	return 0;
 }
 
 LONG_STEP(list_step, struct list_walk)
 
-/* A NULL-terminated array of strings in user memory: each with its NUL, one after the other. */
+/* A NULL-terminated array of strings, in user memory unless KERNEL_LIST: each with its NUL, one after the other. */
 __noinline int append_list(u32 slot, u64 address, u32 width)
 {
 	struct builder *builder = builder_at(slot);

@@ -8,7 +8,7 @@
 #include "call.h"
 
 /* A builder with the record's head filled in, or -1 with the loss counted. */
-static __noinline s32 open_record(u16 event, u64 policies)
+static __noinline s32 open_record(u16 event, u64 slots, u32 bank)
 {
 	s32 slot = builder_take();
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
@@ -16,17 +16,17 @@ static __noinline s32 open_record(u16 event, u64 policies)
 		lost(event);
 		return -1;
 	}
-	fill_record(&builder->record, event, policies);
+	fill_record(&builder->record, event, slots, bank);
 	builder->record.ret = 0;
 	__builtin_memset(builder->record.args, 0, sizeof(builder->record.args));
 	return slot;
 }
 
-/* A builder for this event of the current task, or -1 where no policy wants it. */
+/* A builder for this event of the current task, or -1 where no slot wants it. */
 static __always_inline s32 begin_event(u16 event)
 {
-	u64 policies = policies_of_current(event);
-	return policies ? open_record(event, policies) : -1;
+	struct wanted wanted = wanted_of_current(event);
+	return wanted.slots ? open_record(event, wanted.slots, wanted.bank) : -1;
 }
 
 /*
@@ -35,7 +35,7 @@ static __always_inline s32 begin_event(u16 event)
  */
 static __always_inline bool by_lesser_way(u16 event)
 {
-	return config.lesser[event / 64 % (MAX_EVENTS / 64)] >> event % 64 & 1;
+	return served.lesser[event / 64 % (MAX_EVENTS / 64)] >> event % 64 & 1;
 }
 
 /* The return value of an event that has one. */

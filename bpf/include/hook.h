@@ -87,10 +87,21 @@ static __always_inline int keep_arguments(struct pt_regs *regs, u64 number)
 	return bpf_map_update_elem(&tracee_functions, &call, &arguments, BPF_ANY);
 }
 
+/* What the function returned, in a program of fexit; before 5.17 it is read from behind the arguments. */
+static __always_inline u64 returned(u64 *context, u32 arguments)
+{
+	u64 value = 0;
+	if (OLDER_KERNEL)
+		bpf_probe_read_kernel(&value, sizeof(value), context + arguments);
+	else
+		bpf_get_func_ret(context, &value);
+	return value;
+}
+
 /*
  * ON_RETURN(function, arguments...) { body }: where it returns `result`, by fexit:function or by
- * kprobe:function + kretprobe:function. The arguments must be all that the function has: a trampoline puts the result
- * behind the last. Excludes AT_FUNCTION of the same function.
+ * kprobe:function + kretprobe:function. The arguments must be all that the function has, on kernels before 5.17 at
+ * least. Excludes AT_FUNCTION of the same function.
  */
 #define ON_RETURN(function, args...)                                                                            \
 	enum { CALL_OF_##function = __COUNTER__ };                                                              \
@@ -99,7 +110,7 @@ static __always_inline int keep_arguments(struct pt_regs *regs, u64 number)
 	int tracee_##function##_fexit(u64 *context)                                                             \
 	{                                                                                                       \
 		TAKE_CONTEXT(___bpf_narg(args));                                                                \
-		REACH(on_return_##function, ___bpf_ctx_cast(args), ctx[___bpf_narg(args)])                      \
+		REACH(on_return_##function, ___bpf_ctx_cast(args), returned(context, ___bpf_narg(args)))        \
 		return 0;                                                                                       \
 	}                                                                                                       \
 	SEC("kprobe/" #function)                                                                                \

@@ -24,9 +24,15 @@ typedef _Bool bool;
 #define TASK_COMM_LEN 16
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
+#define ENOENT 2
 #define EBADF 9
 #define EFAULT 14
+#define ENOTDIR 20
+#define ENAMETOOLONG 36
 #define ENOSYS 38
+#define ELOOP 40
+#define ECANCELED 125
+#define ERESTARTSYS 512 /* this and more are not told to programs */
 #define PROT_READ 1
 #define PROT_WRITE 2
 #define PROT_EXEC 4
@@ -70,8 +76,11 @@ enum {
 #define FAN_MARK_MOUNT 0x10
 #define FAN_MARK_FILESYSTEM 0x100
 #define IN_ALL_EVENTS 0xfff
+#define FMODE_READ 1
+#define FMODE_WRITE 2
 #define FMODE_BACKING (1 << 25)
 #define FMODE_CREATED 0x100000
+#define FMODE_STREAM 0x200000
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -99,7 +108,7 @@ struct thread_info {
 #endif
 
 struct list_head {
-	struct list_head *next;
+	struct list_head *next, *prev;
 };
 struct hlist_node {
 	struct hlist_node *next;
@@ -118,6 +127,9 @@ struct super_block {
 	struct dentry *s_root;
 	struct file_system_type *s_type;
 	struct list_head s_mounts;
+};
+struct super_block___v6_17 {
+	struct mount *s_mounts;
 };
 
 struct inode {
@@ -176,6 +188,9 @@ struct mount {
 	struct list_head mnt_mounts, mnt_child;
 	struct list_head mnt_instance;
 	struct mnt_namespace *mnt_ns;
+};
+struct mount___v6_17 { /* instead of mnt_instance */
+	struct mount *mnt_next_for_sb;
 };
 
 struct path {
@@ -273,7 +288,12 @@ struct mnt_namespace {
 struct pid_namespace {
 	struct ns_common ns;
 };
+#define HOST_NAME_LEN 64
+struct new_utsname {
+	char nodename[HOST_NAME_LEN + 1];
+};
 struct uts_namespace {
+	struct new_utsname name;
 	struct ns_common ns;
 };
 struct ipc_namespace {
@@ -413,9 +433,14 @@ struct task_struct {
 
 struct linux_binprm {
 	struct file *file;
-	const char *filename; /* what was asked for; /dev/fd/N... for execveat */
-	const char *interp;   /* the script's interpreter, or filename again */
-	const char *fdpath;   /* is filename made up by the kernel from a descriptor? */
+	const char *filename;                /* what was asked for; /dev/fd/N... for execveat */
+	const char *interp;                  /* the script's interpreter, or filename again */
+	const char *fdpath;                  /* is filename made up by the kernel from a descriptor? */
+	unsigned int point_of_no_return : 1; /* the old program is gone, or about to be */
+};
+struct subprocess_info {
+	const char *path;
+	const char **argv, **envp;
 };
 
 struct netlink_sock {
@@ -461,6 +486,7 @@ struct io_file_table___v6_12 {
 };
 struct io_ring_ctx {
 	unsigned int flags;
+	unsigned int compat : 1;
 	u32 *sq_array; /* NULL: entries are taken as they stand */
 	struct io_uring_sqe *sq_sqes;
 	unsigned int cached_sq_head, sq_entries;
@@ -521,6 +547,14 @@ struct io_link {
 struct io_ftrunc {
 	s64 len;
 };
+struct kiocb {
+	s64 ki_pos;
+};
+struct io_rw {
+	struct kiocb kiocb;
+	u64 addr;
+	u32 len;
+};
 struct kobject {
 	const char *name;
 	struct list_head entry;
@@ -549,7 +583,7 @@ struct mod_tree_node {
 
 struct kprobe {
 	const char *symbol_name;
-	void *pre_handler, *post_handler;
+	void *addr, *pre_handler, *post_handler;
 };
 
 struct device {

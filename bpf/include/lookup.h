@@ -279,7 +279,7 @@ __noinline int look_up(u32 slot, s32 dirfd, u64 address, u32 flags)
 	lookup->root_mount = (u64)BPF_CORE_READ(fs, root.mnt);
 	long length = flags & LOOKUP_KERNEL ? bpf_probe_read_kernel_str(builder->path, TEXT_HALF, (void *)address)
 					    : bpf_probe_read_user_str(builder->path, TEXT_HALF, (void *)address);
-	if (length < 1 || length >= TEXT_HALF)
+	if (length < 0 || length >= TEXT_HALF)
 		return LOOKUP_FAILED;
 	if (builder->path[0] == '/') {
 		lookup->dentry = lookup->root_dentry;

@@ -7,6 +7,21 @@
 /* Alone in .bss, which user space maps: crates/kernel/src/shared.rs. */
 struct config config;
 
+/*
+ * What is known before loading. The verifier knows it, too, and passes over what is not needed. Alone in its section,
+ * for crates/kernel/src/object.rs.
+ */
+const volatile struct {
+	u64 after, before;           /* bit by group of system calls: those that are looked into */
+	u64 events[MAX_EVENTS / 64]; /* bit by event: some policy selects it */
+	u64 lesser[MAX_EVENTS / 64]; /* ... and it is not taken where it happens */
+} served SEC(".rodata.served");
+
+static __always_inline bool is_served(u16 event)
+{
+	return served.events[event / 64 % (MAX_EVENTS / 64)] >> event % 64 & 1;
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
@@ -61,6 +76,36 @@ struct {
 	} NAME SEC(".maps")
 TEXT_TRIE(tracee_prefix);
 TEXT_TRIE(tracee_suffix); /* of reversed text */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BANKS *MAX_FIELDS);
+	__type(key, u32);
+	__type(value, struct field);
+} tracee_fields SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BANKS *MAX_RANGES);
+	__type(key, u32);
+	__type(value, struct range);
+} tracee_ranges SEC(".maps");
+
+static __always_inline struct plan *plan_of(u32 bank)
+{
+	return &config.plans[bank % BANKS];
+}
+
+/* The plan in use, for what is not told: whoever goes on to tell an event keeps to the bank that wanted it. */
+static __always_inline struct plan *plan_in_use(void)
+{
+	return plan_of(config.bank);
+}
+
+static __always_inline bool is_wanted(u16 event)
+{
+	return plan_in_use()->wanted[event % MAX_EVENTS];
+}
 
 static __always_inline struct cpu_counters *this_cpu(void)
 {

@@ -176,6 +176,14 @@ static __always_inline void release_lock(u32 *lock)
 extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
 /*
+ * The id of struct task_struct, set before loading: libbpf is shown a part of the kernel's types, in which ids differ.
+ * Alone in its section, for crates/kernel/src/session.rs.
+ */
+const volatile struct {
+	u32 task;
+} types SEC(".rodata.types");
+
+/*
  * The current task, to read from. At each pointer followed from a trusted one the verifier searches all of the kernel's
  * types by name (to 6.18), which adds up to a fifth of our start; from an untrusted one (6.2) it does not. What a
  * helper takes must be trusted: bpf_get_current_task_btf().
@@ -183,7 +191,7 @@ extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 static __always_inline struct task_struct *current_task(void)
 {
 	if (bpf_ksym_exists(bpf_rdonly_cast))
-		return bpf_rdonly_cast(bpf_get_current_task_btf(), bpf_core_type_id_kernel(struct task_struct));
+		return bpf_rdonly_cast(bpf_get_current_task_btf(), types.task);
 	return bpf_get_current_task_btf();
 }
 

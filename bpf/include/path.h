@@ -110,11 +110,14 @@ static __always_inline void append_walked(u32 slot, struct path_walk *walk, u32 
 		chunk_close(builder, start, 1, flags);
 		return;
 	}
-	u32 length = PATH_END - from;
+	/* verifiers may forget the limits of what was spilled to the stack meanwhile */
+	barrier_var(from);
+	from &= 2 * PATH_MAX - 1;
+	u32 length = (PATH_END - from) & (2 * PATH_MAX - 1);
 	barrier_var(start);
 	if (start > DATA_MAX)
 		return;
-	bpf_probe_read_kernel(&builder->data[start], length & (2 * PATH_MAX - 1), &builder->path[from]);
+	bpf_probe_read_kernel(&builder->data[start], length, &builder->path[from]);
 	chunk_close(builder, start, length, flags);
 }
 

@@ -25,6 +25,7 @@ struct task_context {
 enum record_flags {
 	RECORD_COMPAT = 1, /* a 32-bit call */
 	RECORD_TIME32 = 2, /* ... whose times are 32-bit too */
+	RECORD_BANK = 4,   /* which of the two plans its slots are of */
 };
 
 /*
@@ -32,9 +33,9 @@ enum record_flags {
  * catalogue says to follow. Every other event has one chunk an argument and leaves ret and args alone.
  */
 struct record {
-	u64 time;     /* ns since boot, suspend included */
-	u64 policies; /* that may still match */
-	u16 event;    /* index in the catalogue, or one of enum control */
+	u64 time;  /* ns since boot, suspend included */
+	u64 slots; /* that may still match, see struct plan */
+	u16 event; /* index in the catalogue, or one of enum control */
 	u16 cpu;
 	u32 flags;
 	struct task_context task;
@@ -80,25 +81,65 @@ struct cpu_counters {
 	struct loss losses[MAX_EVENTS];
 };
 
-/* Scope: predicates on a task, by key. Bit n of a mask is policy n. */
+/*
+ * What is tested. A slot is a scope with the rules that hold in it: a policy's own, or one for those rules of a policy
+ * that narrow the scope. Bit n of every mask is slot n; only user space knows which policy it belongs to.
+ *
+ * A key is a field of the task, or of one kind of event. All values that slots compare a key with stand in maps, by the
+ * number of the key: those of scopes first, then those of events.
+ */
+#define BANKS 2
 enum number_key { KEY_PID, KEY_UID, KEY_MOUNT_NS, KEY_PID_NS, KEY_TREE, NUMBER_KEYS };
-enum text_key { KEY_COMM, KEY_EXECUTABLE, TEXT_KEYS };
+enum text_key { KEY_COMM, KEY_EXECUTABLE, KEY_UTS, TEXT_KEYS };
+#define SCOPE_KEYS 16   /* for each bank */
+#define MAX_FIELDS 1024 /* for each bank */
+#define MAX_RANGES 4096 /* for each bank */
 #define TEXT_MAX 240
 
 struct number_scope {
-	u64 used;     /* policies that test this key */
+	u64 used;     /* slots that test this key */
 	u64 positive; /* ... by = or by a range: something has to match */
 	u64 ranged;
 	u64 min[MAX_POLICIES], max[MAX_POLICIES];
 };
 
+enum shapes { SHAPE_EXACT = 1, SHAPE_PREFIX = 2, SHAPE_SUFFIX = 4 };
+
 struct text_scope {
 	u64 used, positive;
 	u64 undecided; /* ... in a way that only user space can test */
+	u64 shapes;    /* of the values: where they are looked up */
+};
+
+/* Where an event's field is found. */
+enum field_source {
+	FIELD_REGISTER, /* an argument of a system call; number 6 is its result */
+	FIELD_STRING,   /* what such an argument points at */
+	FIELD_CHUNK,    /* a chunk of the record that holds a number, */
+	FIELD_TEXT,     /* ... a text */
+};
+#define PLACE_RESULT 6
+#define NO_PLACE 0xff
+
+struct field {
+	struct text_scope test;
+	u32 first_range, ranges; /* of tracee_ranges */
+	u8 source, place;
+	u8 also;  /* FIELD_TEXT: another chunk, one of the two has to pass; or NO_PLACE */
+	u8 width; /* of a number in bytes; 0: it is true or false */
+	u8 is_signed;
+	u8 by_caller; /* as wide as the caller's registers */
+	u16 pad;
+};
+
+/* Matches a number whose bits in mask, as an ordered number, are from min to max. */
+struct range {
+	u64 mask, min, max;
+	u64 yes, no;
 };
 
 struct verdict {
-	u64 yes, no; /* policies that name this value with =, with != */
+	u64 yes, no; /* slots that name this value with =, with != */
 };
 
 struct number_probe {
@@ -112,6 +153,26 @@ struct text_probe {
 	char text[TEXT_MAX];
 };
 
+/* An event's fields in tracee_fields: first those that are tested before the record is put together, then the others.
+ */
+struct event_fields {
+	u16 first;
+	u8 early, late;
+};
+
+/* What is to be traced. There is room for two, so that one can be made ready while the other is in use. */
+struct plan {
+	u64 slots;               /* those in use */
+	u64 generation;          /* no other plan ever had this one */
+	u64 scoped;              /* slots with a predicate on the task */
+	u64 follow;              /* slots that go on to children */
+	u64 wanted[MAX_EVENTS];  /* slots that select the event */
+	u64 since[MAX_POLICIES]; /* generation in which the slot came to be what it is */
+	struct event_fields fields[MAX_EVENTS];
+	struct number_scope numbers[NUMBER_KEYS];
+	struct text_scope texts[TEXT_KEYS];
+};
+
 enum reader_state {
 	READER_AWAKE,  /* draining: needs no wake-up */
 	READER_NAP,    /* back within milliseconds: wake it when a ring fills */
@@ -119,18 +180,13 @@ enum reader_state {
 };
 
 struct config {
-	u64 policies;                /* those loaded */
-	u64 generation;              /* grows when anything below changes */
-	u64 scoped;                  /* policies with a predicate on the task */
-	u64 follow;                  /* policies that go on to children */
-	u64 wanted[MAX_EVENTS];      /* policies that select the event */
-	u64 lesser[MAX_EVENTS / 64]; /* bit by event: it is not taken where it happens */
-	u32 self;                    /* our own pid: never traced */
-	u32 sampling;                /* an event stays when a random u32 is at most this */
+	u32 bank;     /* of the plan in use */
+	u32 self;     /* our own pid: never traced */
+	u32 sampling; /* an event stays when a random u32 is at most this */
 	u32 reader_state;
 	u32 wake_bytes; /* how full a ring wakes a napping reader */
 	u32 exec_env;   /* sched_process_exec carries the environment */
 	u32 rings;      /* rings in tracee_rings; CPU n uses n % rings */
-	struct number_scope numbers[NUMBER_KEYS];
-	struct text_scope texts[TEXT_KEYS];
+	u32 pad;
+	struct plan plans[BANKS];
 };

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tracee._core import Event
-from tracee.events import select
+from tracee.events import DEFAULT
 from tracee.kernel import KernelSettings, load
-from tracee.policy import plan_from_flags
+from tracee.policy import plan_from
 
 _WAIT = 3600.0
 
@@ -20,14 +20,15 @@ class Trace:
 
     def __init__(
         self,
-        events: Sequence[str] = ("default",),
+        events: Sequence[str],
         *,
         scope: Sequence[str] = (),
         filters: Sequence[str] = (),
+        policies: Sequence[str] = (),
         settings: KernelSettings | None = None,
     ) -> None:
         """Loads, attaches and begins; see :func:`trace`."""
-        plan = plan_from_flags(select(events), scope, filters)
+        plan = plan_from(events, scope, filters, policies)
         self._tracer = load(plan, settings or KernelSettings())
         self._tracer.begin([], subscribe=True)
 
@@ -65,10 +66,11 @@ class Trace:
 
 
 def trace(
-    events: Sequence[str] = ("default",),
+    events: Sequence[str] | None = None,
     *,
     scope: Sequence[str] = (),
     filters: Sequence[str] = (),
+    policies: Sequence[str] = (),
     perf_buffer_size: int = 1024,
     sampling: float = 100.0,
     exec_env: bool = False,
@@ -76,9 +78,11 @@ def trace(
     """Begins to trace.
 
     Args:
-        events: names, sets and wildcards, as ``--events`` takes them: ``["execve"]``, ``["fs", "-read"]``.
+        events: names, sets and wildcards, as ``--events`` takes them: ``["execve"]``, ``["fs", "-read"]``. Without any
+            the default set, or what the policies name.
         scope: which tasks, as ``--scope`` takes it: ``["uid=0", "comm=nginx"]``. All must hold.
         filters: what must hold of the events, as ``--filter`` takes it: ``["data.pathname=/etc/*"]``.
+        policies: files, and folders of them, as ``--policy`` takes them; ``Event.policies`` has those that matched.
         perf_buffer_size: pages of ring buffer for each CPU.
         sampling: percent of the events to keep.
         exec_env: give ``sched_process_exec`` its environment.
@@ -87,9 +91,11 @@ def trace(
         The trace: an iterator of events and a context manager.
 
     Raises:
-        InputError: an event, scope or filter that cannot be, with the nearest that can.
+        InputError: an event, scope, filter or policy that cannot be, with the nearest that can.
         PermissionRefusedError: root, or CAP_BPF and CAP_PERFMON, are missing.
         KernelRefusedError: the kernel cannot do it; the message says which step failed.
     """
     settings = KernelSettings(perf_buffer_size=perf_buffer_size, sampling=sampling, exec_env=exec_env)
-    return Trace(events, scope=scope, filters=filters, settings=settings)
+    if events is None:
+        events = () if policies and not (scope or filters) else (DEFAULT,)
+    return Trace(events, scope=scope, filters=filters, policies=policies, settings=settings)

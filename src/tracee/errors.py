@@ -1,10 +1,18 @@
-"""What can go wrong that a user can mend. Each error is one line: what, where, and the nearest right word."""
+"""What can go wrong that a user can mend. Each error is a line: what, where, and the nearest right word."""
 
 from __future__ import annotations
 
 
 class TraceeError(Exception):
-    """Base of all errors that tracee raises on purpose."""
+    """Base of all errors that tracee raises on purpose. Its arguments are what to tell, a line each."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What to tell, a line each: where several things are wrong, all of them can be mended at once."""
+        return tuple(map(str, self.args))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class InputError(TraceeError):
@@ -21,3 +29,7 @@ class KernelRefusedError(TraceeError):
 
 class PermissionRefusedError(KernelRefusedError):
     """... because a privilege is missing."""
+
+
+class UnseenError(TraceeError):
+    """Something was done that tracee claims to see, and it did not see it."""

@@ -42,9 +42,9 @@ def select(words: Iterable[str]) -> list[str]:
     added = False
     for word in words:
         if word.startswith("-"):
-            left_out.update(_matching(word[1:]))
+            left_out.update(_of_flag(word[1:]))
         else:
-            chosen.update(_matching(word))
+            chosen.update(_of_flag(word))
             added = True
     if not added:
         chosen.update(sets()[DEFAULT])
@@ -55,7 +55,23 @@ def select(words: Iterable[str]) -> list[str]:
     return result
 
 
-def _matching(word: str) -> list[str]:
+def _of_flag(word: str) -> list[str]:
+    try:
+        return matching(word, "list")
+    except InputError as error:
+        raise InputError(f"--events: {error}") from None
+
+
+def matching(word: str, *others: str) -> list[str]:
+    """The events that one word stands for.
+
+    Args:
+        word: an event, a set, ``all``, or a name with ``*``.
+        others: what else may be meant where it is none of these.
+
+    Raises:
+        InputError: it is none; with the nearest that is.
+    """
     if word == ALL:
         return list(kinds())
     if word in kinds():
@@ -68,13 +84,14 @@ def _matching(word: str) -> list[str]:
         found = [name for name in kinds() if fnmatchcase(name, word)]
         if found:
             return found
-        raise InputError(f'--events: no event matches "{word}"')
-    raise InputError(f'--events: unknown event "{word}"{nearest_hint(word, [*kinds(), *sets(), ALL, "list"])}')
+        raise InputError(f'no event matches "{word}"')
+    raise InputError(f'unknown event "{word}"{nearest_hint(word, [*kinds(), *sets(), ALL, *others])}')
 
 
 def nearest_hint(word: str, known: Iterable[str]) -> str:
     """`` (nearest: WORD)``, or nothing where no known word is near."""
-    nearest = _core.nearest(word, list(known))
+    # an argument may have any bytes
+    nearest = _core.nearest(word.encode(errors="replace").decode(), list(known))
     return f" (nearest: {nearest})" if nearest else ""
 
 

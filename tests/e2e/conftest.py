@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-I", "-m", "tracee"]
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("TRACEE_PATIENCE", "60"))
+"""Seconds; more where the machine is emulated."""
 
 JsonEvent = dict[str, Any]
 

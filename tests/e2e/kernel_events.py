@@ -26,7 +26,7 @@ class Watched:
 
     def __init__(self, events: list[JsonEvent], log: str) -> None:
         self.events = events
-        self._log = log
+        self.log = log
 
     def of(self, name: str) -> list[dict[str, Any]]:
         """Arguments of the events of that name, in order; `retval` among them."""
@@ -34,8 +34,8 @@ class Watched:
 
     def log_of(self, name: str) -> str:
         """What was said of the way in which an event was taken: the way, and what it misses."""
-        lines = [line for line in self._log.splitlines() if line.startswith(f"DEBUG {name} is taken by ")]
-        assert lines, f"{name} is not to be had here:\n{self._log}"
+        lines = [line for line in self.log.splitlines() if line.startswith(f"DEBUG {name} is taken by ")]
+        assert lines, f"{name} is not to be had here:\n{self.log}"
         return lines[0].removeprefix(f"DEBUG {name} is taken by ")
 
     def taken_by(self, name: str) -> str:
@@ -45,6 +45,11 @@ class Watched:
     def by_calls(self, name: str) -> bool:
         """Whether it was told from system calls, so that what they do not tell may be missing."""
         return "sys_exit:" in self.taken_by(name)
+
+    def by_lesser_way(self, name: str) -> bool:
+        """Whether it was not taken where it happens."""
+        better = ("fentry:", "fexit:", "lsm:", "kprobe:")
+        return not any(hook.startswith(better) for hook in self.taken_by(name).split(" + "))
 
 
 def watch(

@@ -45,11 +45,13 @@ static void *from_stack(void *unused)
 /* getppid with the stack pointer at `to` */
 static void pivot(void *to, int times)
 {
-	for (int i = 0; i < times; i++)
-		__asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp; syscall; mov %%rbx, %%rsp"
-				 :
-				 : "r"(to), "a"(SYS_getppid)
+	for (int i = 0; i < times; i++) {
+		long number = SYS_getppid; /* and the result, which must not be taken for the next number */
+		__asm__ volatile("mov %%rsp, %%rbx; mov %1, %%rsp; syscall; mov %%rbx, %%rsp"
+				 : "+a"(number)
+				 : "r"(to)
 				 : "rbx", "rcx", "r11", "memory");
+	}
 	printf("%lu\n", (unsigned long)to);
 }
 

@@ -8,12 +8,13 @@ import subprocess
 
 import pytest
 from conftest import COMMAND, Tracee
+from kernel_events import ATTACH
 
 from tracee.events import kinds
 
 
 def test_every_event_is_accounted_for(tracee: Tracee) -> None:
-    report = json.loads(tracee.command("doctor", "--output", "json").stdout)
+    report = json.loads(tracee.command("doctor", "--output", "json", "--attach", ATTACH).stdout)
     assert report["trouble"] == ""
     assert report["machine"]["kernel"] == os.uname().release
     events = {event["name"]: event for event in report["events"]}
@@ -26,6 +27,24 @@ def test_every_event_is_accounted_for(tracee: Tracee) -> None:
         assert event["way"] in (known[0], None) or event["why"], event
         # a hook may be missing, but no program of ours may be one that the kernel does not take
         assert "failed to load" not in event["why"] and "load failed" not in event["why"], event
+
+
+def function_of(hook: str) -> str:
+    """The kernel's function that a hook is on."""
+    kind, _, target = hook.partition(":")
+    return f"security_{target}" if kind == "lsm" else target
+
+
+def test_no_function_is_hooked_in_two_manners(tracee: Tracee) -> None:
+    """Each program on it would tell all events of the function, so that they came twice."""
+    report = json.loads(tracee.command("doctor", "--output", "json").stdout)
+    manners = {"fentry": "trampoline", "fexit": "trampoline", "lsm": "trampoline of LSM"}
+    manners |= {"kprobe": "probe", "kretprobe": "probe"}
+    by_function: dict[str, set[str]] = {}
+    for hook in (hook for event in report["events"] for hook in (event["way"] or "").split(" + ")):
+        if hook.partition(":")[0] in manners:
+            by_function.setdefault(function_of(hook), set()).add(manners[hook.partition(":")[0]])
+    assert {function: used for function, used in by_function.items() if len(used) > 1} == {}
 
 
 def test_the_table_names_every_event_but_folds_system_calls(tracee: Tracee) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from conftest import Tracee
-from kernel_events import watch
+from kernel_events import values, watch
 
 TRANSFERS = ["vfs_read", "vfs_readv", "vfs_write", "vfs_writev"]
 
@@ -37,6 +37,27 @@ def test_reads_and_writes(tracee: Tracee, tmp_path: Path) -> None:
     assert told("vfs_writev") == [(3, 10, 5), (2, 1, 3)]
     assert told("vfs_read") == [(3, 2, 3), (100, 9, 6)]
     assert told("vfs_readv") == [(2, 5, 9), (1, 7, 2)]
+
+
+PIPES = """
+import socket
+r, w = os.pipe()
+os.write(w, b'hello')
+os.readv(r, [bytearray(2), bytearray(9)])
+a, b = socket.socketpair()
+os.writev(a.fileno(), [b'x', b'y'])
+os.read(b.fileno(), 3)
+"""
+
+
+def test_pipes_and_sockets_have_no_position(tracee: Tracee) -> None:
+    seen = watch(tracee, TRANSFERS, PIPES)
+    told = []
+    for event in seen.events:
+        args = values(event)
+        if str(args["pathname"]).startswith(("pipe:", "socket:")):
+            told.append((event["eventName"], args["pos"], event["returnValue"]))
+    assert told == [("vfs_write", 0, 5), ("vfs_readv", 0, 5), ("vfs_writev", 0, 2), ("vfs_read", 0, 2)]
 
 
 MAGIC = rb"""

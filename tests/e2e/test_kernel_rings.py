@@ -136,3 +136,107 @@ def test_truncate(ring: Callable[..., Watched], tmp_path: Path) -> None:
     (event,) = seen.of("do_truncate")
     assert (event["pathname"], event["length"]) == (str(file), 0)
     assert (event["inode"], event["dev"]) == identity(file)[:2]
+
+
+# ---- reads and writes ----
+
+TRANSFERS = ["vfs_read", "vfs_readv", "vfs_write", "vfs_writev"]
+Transfer = tuple[str, int, int, int]
+
+
+def transfers(seen: Watched, name: str) -> list[Transfer]:
+    """Those of a file of that name, or of pipes: event, how much was asked for, position, result."""
+    told = []
+    for event in seen.events:
+        args = {arg["name"]: arg["value"] for arg in event["args"]}
+        if event["eventName"] not in TRANSFERS:
+            continue
+        if str(args["pathname"]).rpartition("/")[2].startswith(name):
+            count = args["count"] if "count" in args else args["vlen"]
+            told.append((event["eventName"], count, args["pos"], event["returnValue"]))
+    return told
+
+
+HOW = pytest.mark.parametrize(
+    "how", [[], ["worker"], ["buffers"], ["files"]], ids=["plain", "by a worker", "buffers", "files"]
+)
+
+
+@HOW
+def test_reads_and_writes(ring: Callable[..., Watched], tmp_path: Path, how: list[str]) -> None:
+    words = "on one 66 write -1 hello write 7 abc writev 5 uv w readv -1 2 100 read 1 4 read 100 5"
+    seen = ring(TRANSFERS, *how, *words.split())
+    file = tmp_path / "inside" / "one"
+    assert transfers(seen, "one") == [
+        ("vfs_write", 5, 0, 5),
+        ("vfs_write", 3, 7, 3),
+        ("vfs_writev", 2, 5, 3),
+        ("vfs_readv", 2, 5, 5),
+        ("vfs_read", 4, 1, 4),
+        ("vfs_read", 5, 100, 0),
+    ]
+    for event in seen.events:
+        args = {arg["name"]: arg["value"] for arg in event["args"]}
+        if args["pathname"] == str(file):
+            assert (args["inode"], args["dev"]) == identity(file)[:2]
+            assert event["processName"] == "deed"
+
+
+def test_those_without_a_completion_are_told_as_asked(ring: Callable[..., Watched]) -> None:
+    words = "on one 66 write 0 hello writev 5 ab cde read 0 3 readv 3 1 2"
+    assert transfers(ring(TRANSFERS, "quiet", *words.split()), "one") == [
+        ("vfs_write", 5, 0, 5),
+        ("vfs_writev", 2, 5, 5),
+        ("vfs_read", 3, 0, 3),
+        ("vfs_readv", 2, 3, 3),
+    ]
+
+
+def test_pipes_have_no_position(ring: Callable[..., Watched]) -> None:
+    words = "pipe write -1 hello read -1 5"
+    told = transfers(ring(TRANSFERS, *words.split()), "pipe:")
+    assert told[:2] == [("vfs_write", 5, 0, 5), ("vfs_read", 5, 0, 5)]
+
+
+@pytest.mark.parametrize("how", [[], ["quiet"]], ids=["plain", "without a completion"])
+def test_a_file_that_is_not_open_for_it(ring: Callable[..., Watched], how: list[str]) -> None:
+    words = "on one 64 write 0 hello on two 65 write 0 hello read 0 5"
+    seen = ring([*TRANSFERS, "magic_write"], *how, *words.split())
+    assert transfers(seen, "one") == []
+    assert transfers(seen, "two") == [("vfs_write", 5, 0, 5)]
+    assert [str(event["pathname"]).rpartition("/")[2] for event in seen.of("magic_write")] == ["two"]
+
+
+@pytest.mark.parametrize("how", [[], ["quiet"], ["files"]], ids=["plain", "without a completion", "files"])
+def test_the_first_bytes_of_a_file(ring: Callable[..., Watched], tmp_path: Path, how: list[str]) -> None:
+    inside = tmp_path / "inside"
+    text = "#!/bin/sh-and-more-than-20-bytes"
+    seen = ring(["magic_write"], *how, *f"on one 65 writev 0 {text} rest write 5 x on two 65 write 0 ELF".split())
+    told = [(e["pathname"], e["bytes"], e["retval"]) for e in seen.of("magic_write")]
+    assert told == [
+        (f"{inside}/one", text[:20], len(text) + 4),
+        (f"{inside}/two", "ELF", 3),
+    ]
+
+
+@pytest.mark.parametrize("how", [[], ["worker"], ["quiet"], ["files"]], ids=["plain", "worker", "quiet", "files"])
+def test_changes(ring: Callable[..., Watched], tmp_path: Path, how: list[str]) -> None:
+    inside = tmp_path / "inside"
+    (inside / "one").touch()
+    before = (inside / "one").stat().st_ctime_ns
+    words = "on one 2 write 0 a write 1 b read 0 1 on one 2 writev 2 c d on two 64 write 0 refused pipe write 0 x"
+    told = ring(["file_modification"], *how, *words.split()).of("file_modification")
+    assert [e["file_path"] for e in told] == [f"{inside}/one"] * 2
+    inode, device, changed = identity(inside / "one")
+    assert {(e["inode"], e["dev"]) for e in told} == {(inode, device)}
+    assert told[0]["old_ctime"] == before
+    if "quiet" not in how:  # else it is told before it is done
+        assert told[0]["new_ctime"] <= told[1]["old_ctime"] <= told[1]["new_ctime"] == changed
+
+
+def test_a_file_that_is_opened_and_written_to_at_one_go(ring: Callable[..., Watched], tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    seen = ring(["file_modification", "magic_write", "vfs_write"], "chain", "one", "hello")
+    assert [e["file_path"] for e in seen.of("file_modification")] == [f"{inside}/one"]
+    assert [e["bytes"] for e in seen.of("magic_write")] == ["hello"]
+    assert ("vfs_write", 5, 0, 5) in transfers(seen, "one")

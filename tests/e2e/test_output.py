@@ -220,6 +220,24 @@ def test_a_kernel_that_does_not_describe_its_types(can_trace: None) -> None:
     assert "CONFIG_DEBUG_INFO_BTF=y" in result.stderr
 
 
+def test_a_kernel_without_ring_buffers(can_trace: None, tmp_path: Path) -> None:
+    library = tmp_path / "no_rings.so"
+    source = Path(__file__).parent / "no_rings.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o", library, source], check=True)
+    result = subprocess.run(
+        [*COMMAND, "--events", "execve"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LD_PRELOAD": str(library)},
+    )
+    assert (result.returncode, result.stderr) == (
+        1,
+        "ERROR failed to initialize tracee: use this kernel: it has no BPF ring buffers; "
+        "boot a kernel of version 5.10 or later\n",
+    )
+
+
 def test_list_version_and_help(tracee: Tracee) -> None:
     listing = tracee.command("--events", "list").stdout
     assert len([line for line in listing.splitlines() if "syscalls" in line]) >= 447

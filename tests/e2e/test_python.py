@@ -131,3 +131,22 @@ def test_examples_run(example: str, tmp_path: Path, compile_c: Callable[[str], P
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=30)
     assert child.returncode == 0, err
+
+
+def test_policies_name_what_they_matched(can_trace: None, tmp_path: Path) -> None:
+    policy = "apiVersion: tracee.aquasec.com/v1beta1\nkind: Policy\nmetadata: {name: parents}\nspec:\n"
+    policy += f"  scope: [pid={os.getpid()}]\n  rules: [{{event: getppid}}]\n"
+    (tmp_path / "policy.yaml").write_text(policy, encoding="utf-8")
+    script = f"""
+import tracee
+with tracee.trace(policies=[{str(tmp_path / "policy.yaml")!r}]) as trace:
+    print("ready", flush=True)
+    for event in trace:
+        print(event.name, event.policies, flush=True)
+        break
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stdout is not None
+        assert tracer.stdout.readline() == "ready\n"
+        os.getppid()
+        assert tracer.stdout.readline() == "getppid ['parents']\n"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tracee.cli import doctor
 from tracee.cli.flags import Command, parse, parser
 from tracee.errors import InputError
 from tracee.output import OPTIONS, Output, OutputSettings, parse_outputs
@@ -53,14 +54,16 @@ def test_outputs_that_cannot_be(text: str) -> None:
     ],
 )
 def test_predicates(text: str, expected: Predicate) -> None:
-    assert Predicate.parse(text, "--scope") == expected
+    assert Predicate.parse(text) == expected
     assert str(expected) == text
 
 
-@pytest.mark.parametrize("text", ["", "=1", "uid~1", "uid=", "a b"])
+@pytest.mark.parametrize("text", ["", "=1", "uid~1", "uid=", "a b", "comm=\udcff"])
 def test_predicates_that_cannot_be(text: str) -> None:
-    with pytest.raises(InputError, match="--filter"):
-        Predicate.parse(text, "--filter")
+    with pytest.raises(InputError, match=f'"{text}"'):
+        Predicate.parse(text)
+    with pytest.raises(InputError, match=f'--filter "{text}"'):
+        plan_from_flags(["openat"], filters=[text])
 
 
 def test_a_filter_holds_for_every_event_that_has_the_field() -> None:
@@ -76,7 +79,8 @@ def test_a_filter_holds_for_every_event_that_has_the_field() -> None:
 def test_every_flag_and_option_is_documented() -> None:
     text = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(--[a-z-]+)", text))
-    flags = {name for action in parser()._actions for name in action.option_strings if name.startswith("--")}
+    actions = [*parser()._actions, *doctor.parser()._actions]
+    flags = {name for action in actions for name in action.option_strings if name.startswith("--")}
     assert flags == documented
     for option in OPTIONS:
         assert f"`option:{option}" in text

@@ -91,10 +91,15 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
             let followed = !event.is_syscall() || emit_c::is_followed(arg);
             let chunk = followed.then_some(chunks);
             chunks += usize::from(followed);
+            let also = arg
+                .also
+                .as_ref()
+                .map(|name| event.args.iter().position(|a| a.name == *name).expect("the catalogue was checked"));
             let file = matches!(arg.kind, Some(Kind::FdPath | Kind::Dirfd));
             write!(
                 out,
-                "Arg {{ name: {:?}, c_type: {:?}, kind: Kind::{}, names: {family}, chunk: {chunk:?}, file: {file} }}, ",
+                "Arg {{ name: {:?}, c_type: {:?}, kind: Kind::{}, names: {family}, chunk: {chunk:?}, file: {file}, \
+                 also: {also:?} }}, ",
                 arg.name,
                 arg.c_type,
                 kind(arg)

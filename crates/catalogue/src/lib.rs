@@ -143,6 +143,9 @@ pub struct Arg {
     /// The descriptor that a path is relative to.
     #[serde(default)]
     pub relative_to: Option<String>,
+    /// Another argument that tells the same in another way: a filter on this one takes either.
+    #[serde(default)]
+    pub also: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

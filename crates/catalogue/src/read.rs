@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use crate::{scalar, Catalogue, Event, Family, FamilyKind, Kind, Way, HOOK_KINDS};
 
+/// What `derived` may name beside events: the kernel side's counters.
+const COUNTERS: &str = "counters";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventFile {
@@ -87,6 +90,10 @@ impl Catalogue {
                 if !HOOK_KINDS.contains(&kind) || target.is_empty() {
                     return fail(format!("no hook is called {hook}"));
                 }
+                let of_event = kind == "derived" && target != COUNTERS;
+                if of_event && !self.events.iter().any(|event| event.name == target) {
+                    return fail(format!("no event is called {target}, to derive from"));
+                }
                 if ["sys_enter", "sys_exit"].contains(&kind) && !self.groups.contains_key(target) {
                     return fail(format!("no group of system calls is called {target}"));
                 }
@@ -114,8 +121,14 @@ impl Catalogue {
                     }
                 }
                 let by = arg.family_by.as_ref().map(|by| &by.arg);
-                for other in
-                    arg.length.iter().filter(|l| *l != "ret").chain(by).chain(&arg.relative_to).chain(&arg.room)
+                for other in arg
+                    .length
+                    .iter()
+                    .filter(|l| *l != "ret")
+                    .chain(by)
+                    .chain(&arg.relative_to)
+                    .chain(&arg.room)
+                    .chain(&arg.also)
                 {
                     if !event.args.iter().any(|a| a.name == *other) {
                         return fail(format!("no argument {other}"));

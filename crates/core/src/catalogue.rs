@@ -15,6 +15,13 @@ pub struct Event {
     pub args: &'static [Arg],
 }
 
+impl Event {
+    /// Indices of the events that this one is derived from, by any of its ways.
+    pub fn bases(&self) -> impl Iterator<Item = u16> {
+        self.attach.iter().flat_map(|way| way.hooks).filter_map(Hook::base)
+    }
+}
+
 /// A way to take an event: all its hooks together.
 #[derive(Debug)]
 pub struct Way {
@@ -42,6 +49,11 @@ impl Way {
 }
 
 impl Hook {
+    /// Of a hook that derives from an event: that event's index.
+    pub fn base(&self) -> Option<u16> {
+        (self.kind == "derived").then(|| by_name(self.target)).flatten().map(|(index, _)| index)
+    }
+
     /// As the catalogue spells it.
     pub fn name(&self) -> String {
         format!("{}:{}", self.kind, self.target)
@@ -65,6 +77,8 @@ pub struct Arg {
     pub chunk: Option<u8>,
     /// A descriptor whose chunk is the path of its file.
     pub file: bool,
+    /// Another argument that tells the same in another way: a filter on this one takes either.
+    pub also: Option<usize>,
 }
 
 /// How an argument is read.

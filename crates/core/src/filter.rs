@@ -10,104 +10,201 @@ use crate::event::Event;
 use crate::names::{self, Named};
 use crate::pattern::Pattern;
 use crate::predicate::{Op, Predicate};
-use crate::scope::{Scope, TextTest, TEXT_MAX};
+use crate::record::TaskContext;
+use crate::scope::{comm_pattern, Patterns, Scope, NUMBER_KEYS, TEXT_KEYS};
+use crate::tables::TEXT_MAX;
 use crate::text;
-use crate::value::{SockAddr, Value};
+use crate::value::{SockAddr, Text, Value};
 
 /// The rules of all policies, by event.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Filter {
-    rules: Vec<Vec<Rule>>,
+    pub(crate) rules: Vec<Vec<Rule>>,
+    /// By event: all its rules are plain, and each stands in its policy's own slot.
+    plain: Vec<bool>,
     scope_tests: Vec<ScopeTest>,
 }
 
 /// Part of a scope that the kernel may have left open.
 #[derive(Debug)]
 struct ScopeTest {
-    policy: u64,
+    slot: u64,
     key: &'static str,
     /// The kernel never decides this one; the others only for texts longer than its tables hold.
     always: bool,
-    test: TextTest,
+    patterns: Patterns,
 }
 
-/// The filters of one policy on one event: all its fields must pass.
+/// What one rule of a policy asks of one event: all its fields must pass.
 #[derive(Debug)]
 pub struct Rule {
     policy: usize,
-    fields: FxHashMap<Field, FieldTest>,
+    pub(crate) slot: usize,
+    pub(crate) fields: FxHashMap<FieldOf, FieldTest>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Field {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum FieldOf {
     Arg(usize),
     Return,
+    Task(TaskField),
+}
+
+/// What a record tells of its task, and rules may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum TaskField {
+    Pid,
+    Uid,
+    MountNs,
+    PidNs,
+    Comm,
+    Executable,
+}
+
+/// The scope keys that a rule may have among its filters.
+pub fn rule_keys() -> impl Iterator<Item = &'static str> {
+    NUMBER_KEYS.into_iter().chain(TEXT_KEYS).filter(|key| *key != "tree")
 }
 
 /// `=` values and the range are alternatives; no `!=` value may hold.
 #[derive(Debug, Default)]
-struct FieldTest {
-    yes: Vec<Test>,
-    no: Vec<Test>,
+pub(crate) struct FieldTest {
+    pub yes: Vec<Test>,
+    pub no: Vec<Test>,
     min: Option<i128>,
     max: Option<i128>,
 }
 
 #[derive(Debug)]
-enum Test {
+pub(crate) enum Test {
     Text(Pattern),
     Net(IpNet),
     Number(i128),
     Named(Named),
 }
 
+impl Default for Filter {
+    fn default() -> Filter {
+        Filter::new()
+    }
+}
+
 impl Filter {
     pub fn new() -> Filter {
-        Filter { rules: EVENTS.iter().map(|_| Vec::new()).collect(), scope_tests: Vec::new() }
+        let rules = EVENTS.iter().map(|_| Vec::new()).collect();
+        Filter { rules, plain: vec![true; EVENTS.len()], scope_tests: Vec::new() }
     }
 
     pub fn add(&mut self, event: u16, rule: Rule) {
-        self.rules[usize::from(event)].push(rule);
+        let event = usize::from(event);
+        self.plain[event] &= rule.fields.is_empty() && rule.slot == rule.policy;
+        self.rules[event].push(rule);
     }
 
     pub fn take_scope_tests(&mut self, scope: &Scope) {
-        for (&(policy, key), test) in &scope.tests {
-            let bit = 1 << policy;
+        for (&(slot, key), patterns) in &scope.patterns {
+            let bit = 1 << slot;
             let always = scope.texts[key].undecided & bit != 0;
-            let key = crate::scope::TEXT_KEYS[key];
-            self.scope_tests.push(ScopeTest { policy: bit, key, always, test: test.clone() });
+            let test = ScopeTest { slot: bit, key: TEXT_KEYS[key], always, patterns: patterns.clone() };
+            self.scope_tests.push(test);
         }
     }
 
-    /// The policies that the event matches, of those that the kernel let through. `executable`: the path, where known.
+    /// The policies that the event matches, by the slots that the kernel let through. `executable`: the path, where
+    /// known.
     pub fn matching(&self, event: &Event, executable: Option<&[u8]>) -> u64 {
-        let mut policies = event.head.policies;
-        for test in &self.scope_tests {
-            let text = if test.key == "comm" { Some(event.head.task.comm()) } else { executable };
+        let mut slots = event.head.slots;
+        // what user space tells is no task's deed: scopes do not apply
+        let by_task = event.head.task.host_tid != 0;
+        for test in self.scope_tests.iter().filter(|_| by_task) {
+            let text = match test.key {
+                "comm" => Some(event.head.task.comm()),
+                "executable" => executable,
+                _ => continue, // the kernel alone knows
+            };
             let open = test.always || text.is_some_and(|t| t.len() > TEXT_MAX);
-            if open && text.is_some_and(|text| !test.test.holds(text)) {
-                policies &= !test.policy;
+            if open && text.is_some_and(|text| !test.patterns.holds(text)) {
+                slots &= !test.slot;
             }
         }
-        let rules = &self.rules[usize::from(event.head.event)];
-        if rules.iter().all(|rule| rule.fields.is_empty()) {
-            return policies;
+        let index = usize::from(event.head.event);
+        let rules = &self.rules[index];
+        if self.plain[index] {
+            return rules.iter().fold(0, |all, rule| all | slots & 1 << rule.slot);
         }
-        let passed = rules.iter().filter(|r| policies >> r.policy & 1 != 0 && r.passes(event));
+        let passed = rules.iter().filter(|r| slots >> r.slot & 1 != 0 && r.passes(event, executable));
         passed.fold(0, |all, rule| all | 1 << rule.policy)
     }
 }
 
-impl Rule {
-    pub fn new(policy: usize) -> Rule {
-        Rule { policy, fields: FxHashMap::default() }
+impl TaskField {
+    fn named(key: &str) -> Option<TaskField> {
+        Some(match key {
+            "pid" => TaskField::Pid,
+            "uid" => TaskField::Uid,
+            "mntns" => TaskField::MountNs,
+            "pidns" => TaskField::PidNs,
+            "comm" => TaskField::Comm,
+            "executable" => TaskField::Executable,
+            _ => return None,
+        })
     }
 
-    fn passes(&self, event: &Event) -> bool {
+    fn kind(self) -> Kind {
+        match self {
+            TaskField::Comm | TaskField::Executable => Kind::String,
+            _ => Kind::U32,
+        }
+    }
+
+    fn value<'a>(self, task: &'a TaskContext, executable: Option<&'a [u8]>) -> Value<'a> {
+        let number = |number: u32| Value::Uint(number.into());
+        match self {
+            TaskField::Pid => number(task.host_pid),
+            TaskField::Uid => number(task.uid),
+            TaskField::MountNs => number(task.mount_ns),
+            TaskField::PidNs => number(task.pid_ns),
+            TaskField::Comm => Value::Text(Text::of(task.comm())),
+            TaskField::Executable => executable.map_or(Value::Null, |path| Value::Text(Text::of(path))),
+        }
+    }
+}
+
+impl Rule {
+    /// `slot`: the bit by which the kernel lets its events through.
+    pub fn new(policy: usize, slot: usize) -> Rule {
+        Rule { policy, slot, fields: FxHashMap::default() }
+    }
+
+    fn passes(&self, event: &Event, executable: Option<&[u8]>) -> bool {
         self.fields.iter().all(|(field, test)| match field {
-            Field::Return => test.passes(Value::Int(event.head.ret)),
-            Field::Arg(index) => test.passes(event.value(*index)),
+            FieldOf::Return => test.passes(&[Value::Int(event.head.ret)]),
+            FieldOf::Task(field) => test.passes(&[field.value(&event.head.task, executable)]),
+            FieldOf::Arg(index) => match event.info.args[*index].also {
+                None => test.passes(&[event.value(*index)]),
+                Some(also) => test.passes(&[event.value(*index), event.value(also)]),
+            },
         })
+    }
+
+    /// Adds a condition on the task to those of the event: for a rule whose slot's scope does not say it.
+    ///
+    /// # Errors
+    /// A key that a record does not tell, a value that is none: one line.
+    pub fn add_task(&mut self, predicate: &Predicate) -> Result<(), String> {
+        let name = predicate.field.as_str();
+        let Some(field) = TaskField::named(name) else {
+            return Err(format!("{name}: too many different scopes, no more than {} fit", crate::scope::MAX_POLICIES));
+        };
+        let test = self.fields.entry(FieldOf::Task(field)).or_default();
+        for word in &predicate.values {
+            match (field, predicate.op) {
+                (TaskField::Comm, Op::Equal) => test.yes.push(Test::Text(comm_pattern(word))),
+                (TaskField::Comm, Op::NotEqual) => test.no.push(Test::Text(comm_pattern(word))),
+                _ => test.add(name, field.kind(), None, predicate.op, word)?,
+            }
+        }
+        Ok(())
     }
 
     /// Adds a filter on `data.ARGUMENT` or `retval`.
@@ -120,27 +217,27 @@ impl Rule {
             return Err(format!("{name} needs a value, such as {name}=..."));
         }
         let (field, arg) = if name == "retval" {
-            (Field::Return, None)
+            (FieldOf::Return, None)
         } else {
             let arg = name.strip_prefix("data.").and_then(|arg| event.args.iter().position(|a| a.name == arg));
             let Some(index) = arg else {
-                let known: Vec<String> = event.args.iter().map(|a| format!("data.{}", a.name)).collect();
-                let hint = nearest_hint(name, known.iter().map(String::as_str).chain(["retval"]));
+                let data = event.args.iter().map(|a| format!("data.{}", a.name));
+                let known: Vec<String> = data.chain(["retval".into()]).chain(rule_keys().map(str::to_owned)).collect();
+                let hint = nearest_hint(name, known.iter().map(String::as_str));
                 return Err(format!("{} has no field {name:?}{hint}", event.name));
             };
-            (Field::Arg(index), Some(&event.args[index]))
+            (FieldOf::Arg(index), Some(&event.args[index]))
         };
         let test = self.fields.entry(field).or_default();
         for word in &predicate.values {
-            test.add(name, arg, predicate.op, word)?;
+            test.add(name, arg.map_or(Kind::I64, |a| a.kind), arg, predicate.op, word)?;
         }
         Ok(())
     }
 }
 
 impl FieldTest {
-    fn add(&mut self, name: &str, arg: Option<&Arg>, op: Op, word: &str) -> Result<(), String> {
-        let kind = arg.map_or(Kind::I64, |a| a.kind);
+    fn add(&mut self, name: &str, kind: Kind, arg: Option<&Arg>, op: Op, word: &str) -> Result<(), String> {
         let textual = matches!(kind, Kind::String | Kind::StringList | Kind::SockAddr | Kind::Symbols);
         let side = match op {
             Op::Equal => &mut self.yes,
@@ -172,23 +269,32 @@ impl FieldTest {
         Ok(())
     }
 
-    fn passes(&self, value: Value) -> bool {
+    /// Something has to match.
+    pub fn is_positive(&self) -> bool {
+        self.range().is_some() || !self.yes.is_empty()
+    }
+
+    pub fn range(&self) -> Option<(i128, i128)> {
         let ranged = self.min.is_some() || self.max.is_some();
-        let positive = ranged || !self.yes.is_empty();
-        let in_range = || {
-            ranged
-                && number_of(&value)
-                    .is_some_and(|n| self.min.is_none_or(|min| n >= min) && self.max.is_none_or(|max| n <= max))
-        };
-        (!positive || self.yes.iter().any(|t| t.holds(&value)) || in_range())
-            && !self.no.iter().any(|t| t.holds(&value))
+        ranged.then(|| (self.min.unwrap_or(i128::MIN), self.max.unwrap_or(i128::MAX)))
+    }
+
+    /// `values`: of a field that goes by several; one of them has to match, and none may that is left out.
+    fn passes(&self, values: &[Value]) -> bool {
+        let in_range = |value| self.range().zip(number_of(value)).is_some_and(|((min, max), n)| min <= n && n <= max);
+        let matches = |value| in_range(value) || self.yes.iter().any(|t| t.holds(value));
+        (!self.is_positive() || values.iter().any(matches))
+            && !values.iter().any(|value| self.no.iter().any(|t| t.holds(value)))
     }
 }
 
 impl Test {
     fn holds(&self, value: &Value) -> bool {
         match (self, value) {
-            (Test::Text(pattern), Value::Text(text)) => pattern.matches(&text.whole()),
+            (Test::Text(pattern), Value::Text(text)) => {
+                // a deleted file is still the file of that path
+                pattern.matches(&text.whole()) || !text.suffix.is_empty() && pattern.matches(text.bytes)
+            }
             (Test::Text(pattern), Value::List(list)) => list.iter().any(|item| pattern.matches(item)),
             (Test::Text(pattern), Value::SockAddr(address)) => {
                 address_texts(address).iter().any(|text| pattern.matches(text))

@@ -17,8 +17,8 @@ pub struct Loss {
 
 impl Loss {
     /// The record of an `events_lost`, as the kernel side would have written it.
-    pub fn record(&self, policies: u64, clock: Clock) -> Owned {
-        let head = Head { time: self.to, policies, event: index::EVENTS_LOST, cpu: self.cpu as u16, ..Head::default() };
+    pub fn record(&self, clock: Clock) -> Owned {
+        let head = Head { time: self.to, event: index::EVENTS_LOST, cpu: self.cpu as u16, ..Head::default() };
         let mut record = Owned::new(&head);
         let name = EVENTS.get(usize::from(self.event)).map_or("unknown", |event| event.name);
         record.push_chunk(name.as_bytes(), 0);

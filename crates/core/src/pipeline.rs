@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 use crate::event::Event;
 use crate::filter::Filter;
 use crate::format::{Context, Format};
-use crate::record;
+use crate::record::{self, Owned};
 use crate::tasks::Tasks;
 use crate::time::Clock;
 
@@ -36,7 +36,17 @@ struct Row {
     /// In bytes.
     length: usize,
     matched: u64,
+    names: Arc<Vec<String>>,
     executable: Option<Arc<[u8]>>,
+}
+
+/// An event of a [`Batch`].
+pub struct Member<'a> {
+    pub event: Event<'a>,
+    /// The policies that it matched, by their places in `names`.
+    pub matched: u64,
+    pub names: &'a [String],
+    pub executable: Option<&'a [u8]>,
 }
 
 impl Batch {
@@ -48,18 +58,23 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// Event `index`, with the policies that it matched and its process's executable.
-    pub fn get(&self, index: usize) -> Option<(Event<'_>, u64, Option<&[u8]>)> {
+    pub fn get(&self, index: usize) -> Option<Member<'_>> {
         let row = self.rows.get(index)?;
         let event = Event::read(&self.words[row.start..].as_bytes()[..row.length])?;
-        Some((event, row.matched, row.executable.as_deref()))
+        Some(Member { event, matched: row.matched, names: &row.names, executable: row.executable.as_deref() })
     }
 
-    fn push(&mut self, record: &[u8], matched: u64, executable: Option<Arc<[u8]>>) {
+    /// The bytes of event `index`.
+    pub fn record(&self, index: usize) -> Option<&[u8]> {
+        let row = self.rows.get(index)?;
+        Some(&self.words[row.start..].as_bytes()[..row.length])
+    }
+
+    fn push(&mut self, record: &[u8], matched: u64, executable: Option<Arc<[u8]>>, names: &Arc<Vec<String>>) {
         let start = self.words.len();
         self.words.resize(start + record.len().div_ceil(8), 0);
         self.words[start..].as_mut_bytes()[..record.len()].copy_from_slice(record);
-        self.rows.push(Row { start, length: record.len(), matched, executable });
+        self.rows.push(Row { start, length: record.len(), matched, names: names.clone(), executable });
     }
 }
 
@@ -87,9 +102,18 @@ pub struct Counters {
     pub bytes: u64,
 }
 
+/// What records of one of the kernel side's plans are tested by, and the names of its policies.
+#[derive(Debug, Default)]
+pub struct Policies {
+    pub filter: Filter,
+    pub names: Arc<Vec<String>>,
+}
+
 pub struct Pipeline {
-    filter: Filter,
-    policy_names: Vec<String>,
+    /// By bank, see [`record::flags::BANK`].
+    policies: [Policies; 2],
+    /// The one in use.
+    bank: usize,
     pub tasks: Tasks,
     pub clock: Clock,
     host_mount_ns: u32,
@@ -100,10 +124,10 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    pub fn new(filter: Filter, policy_names: Vec<String>, host_mount_ns: u32) -> Pipeline {
+    pub fn new(policies: Policies, host_mount_ns: u32) -> Pipeline {
         Pipeline {
-            filter,
-            policy_names,
+            policies: [policies, Policies::default()],
+            bank: 0,
             tasks: Tasks::default(),
             clock: Clock::now(),
             host_mount_ns,
@@ -125,6 +149,18 @@ impl Pipeline {
         self.subscriber = Some(subscriber);
     }
 
+    /// Takes what the other bank's records are tested by from now on; those of this bank still come.
+    pub fn replace(&mut self, policies: Policies, bank: usize) {
+        self.bank = bank % self.policies.len();
+        self.policies[self.bank] = policies;
+    }
+
+    /// Takes the record of an event that user space itself tells: all slots may match.
+    pub fn tell(&mut self, mut record: Owned) {
+        record.set_slots(u64::MAX, self.bank == 1);
+        self.record(record.as_bytes());
+    }
+
     /// Takes one record: an event, or one of the control ring.
     pub fn record(&mut self, bytes: &[u8]) {
         let Some(event) = Event::read(bytes) else {
@@ -134,7 +170,8 @@ impl Pipeline {
         };
         self.counters.read += 1;
         let executable = self.tasks.executable(event.head.task.host_pid);
-        let matched = self.filter.matching(&event, executable.map(|e| &*e.path));
+        let policies = &self.policies[usize::from(event.head.flags & record::flags::BANK != 0)];
+        let matched = policies.filter.matching(&event, executable.map(|e| &*e.path));
         if matched == 0 {
             return;
         }
@@ -143,7 +180,7 @@ impl Pipeline {
             clock: self.clock,
             executable,
             matched,
-            policy_names: &self.policy_names,
+            policy_names: &policies.names,
             host_mount_ns: self.host_mount_ns,
         };
         for output in &mut self.outputs {
@@ -154,7 +191,8 @@ impl Pipeline {
             }
         }
         if self.subscriber.is_some() {
-            self.batch.push(bytes, matched, executable.map(|e| e.path.clone()));
+            let names = &policies.names;
+            self.batch.push(bytes, matched, executable.map(|e| e.path.clone()), names);
             if self.batch.words.len() * 8 >= BLOCK {
                 self.hand_over();
             }

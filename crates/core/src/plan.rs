@@ -4,11 +4,15 @@ use serde::Deserialize;
 
 use crate::catalogue::{self, EVENTS};
 use crate::dump::{self, Dump};
-use crate::filter::{Filter, Rule};
+use crate::fields::Fields;
+use crate::filter::{rule_keys, Filter, Rule};
 use crate::predicate::Predicate;
 use crate::scope::{Scope, MAX_POLICIES};
+use crate::slots::Slots;
+use crate::tables::Tables;
+use crate::watch::{self, Watches};
 
-/// All policies at once. Bit n of every mask is policy n.
+/// All policies at once.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
@@ -49,62 +53,167 @@ pub struct PlanError {
 #[derive(Debug)]
 pub struct Compiled {
     pub scope: Scope,
-    /// By event index: the policies that select it.
+    pub fields: Fields,
+    /// The values that scopes and fields are compared with.
+    pub tables: Tables,
+    /// By event index: the slots that select it.
     pub wanted: Vec<u64>,
+    /// By event index: the slots that need it, to show it or for what is derived from it.
+    pub needed: Vec<u64>,
     pub filter: Filter,
     pub names: Vec<String>,
     /// Memory of the kernel that is to be shown.
     pub dumps: Vec<Dump>,
+    /// Symbols of shared objects that are to be told of.
+    pub watches: Watches,
+    pub slots: Slots,
 }
 
 impl Plan {
     /// # Errors
     /// Everything that is wrong with it, in the plan's order.
     pub fn compile(&self) -> Result<Compiled, Vec<PlanError>> {
-        let mut errors = Vec::new();
-        let mut scope = Scope::default();
-        let mut wanted = vec![0; EVENTS.len()];
-        let mut filter = Filter::new();
+        self.compile_after(None)
+    }
+
+    /// As [`Plan::compile`], to replace the plan that has the slots `before`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the plan's order.
+    pub fn compile_after(&self, before: Option<&Slots>) -> Result<Compiled, Vec<PlanError>> {
         if self.policies.len() > MAX_POLICIES {
             let message = format!("{} policies: at most {MAX_POLICIES} fit", self.policies.len());
             return Err(vec![PlanError { policy: MAX_POLICIES, rule: None, predicate: None, message }]);
         }
+        let mut compiler = Compiler::new(self, before);
         for (policy, spec) in self.policies.iter().enumerate() {
-            let mut fail = |rule, predicate, message| errors.push(PlanError { policy, rule, predicate, message });
-            for (i, predicate) in spec.scope.iter().enumerate() {
-                if let Err(message) = scope.add(policy, predicate) {
-                    fail(None, Some(i), message);
-                }
-            }
+            compiler.add_scope(policy, compiler.slots.own(policy), &spec.scope, None);
+        }
+        for (policy, spec) in self.policies.iter().enumerate() {
             for (r, rule) in spec.rules.iter().enumerate() {
-                let Some((index, event)) = catalogue::by_name(&rule.event) else {
-                    let hint = catalogue::nearest_hint(&rule.event, EVENTS.iter().map(|e| e.name));
-                    fail(Some(r), None, format!("unknown event {:?}{hint}", rule.event));
-                    continue;
-                };
-                wanted[usize::from(index)] |= 1 << policy;
-                let mut compiled = Rule::new(policy);
-                for (i, predicate) in rule.filters.iter().enumerate() {
-                    if let Err(message) = compiled.add(event, predicate) {
-                        fail(Some(r), Some(i), message);
-                    }
-                }
-                filter.add(index, compiled);
+                compiler.add_rule(policy, spec, r, rule);
             }
         }
+        compiler.finish(self)
+    }
+}
+
+struct Compiler<'a> {
+    before: Option<&'a Slots>,
+    slots: Slots,
+    scope: Scope,
+    tables: Tables,
+    wanted: Vec<u64>,
+    filter: Filter,
+    watches: Watches,
+    errors: Vec<PlanError>,
+}
+
+impl<'a> Compiler<'a> {
+    fn new(plan: &Plan, before: Option<&'a Slots>) -> Compiler<'a> {
+        let policies: Vec<_> = plan.policies.iter().map(|policy| (&*policy.name, &*policy.scope)).collect();
+        Compiler {
+            before,
+            slots: Slots::new(&policies, before),
+            scope: Scope::default(),
+            tables: Tables::default(),
+            wanted: vec![0; EVENTS.len()],
+            filter: Filter::new(),
+            watches: Watches::default(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// `rule`: whose predicates these are, at which places among its filters; `None`: the policy's own.
+    fn add_scope(&mut self, policy: usize, slot: usize, predicates: &[Predicate], rule: Option<(usize, &[usize])>) {
+        for (i, predicate) in predicates.iter().enumerate() {
+            if let Err(message) = self.scope.add(&mut self.tables, slot, predicate) {
+                let place = rule.map_or(i, |(_, places)| places[i]);
+                let rule = rule.map(|(rule, _)| rule);
+                self.errors.push(PlanError { policy, rule, predicate: Some(place), message });
+            }
+        }
+    }
+
+    fn add_rule(&mut self, policy: usize, spec: &Policy, r: usize, rule: &PlanRule) {
+        let Some((index, event)) = catalogue::by_name(&rule.event) else {
+            let hint = catalogue::nearest_hint(&rule.event, EVENTS.iter().map(|e| e.name));
+            let message = format!("unknown event {:?}{hint}", rule.event);
+            self.errors.push(PlanError { policy, rule: Some(r), predicate: None, message });
+            return;
+        };
+        let (places, narrowed): (Vec<usize>, Vec<Predicate>) = rule
+            .filters
+            .iter()
+            .enumerate()
+            .filter(|(_, predicate)| rule_keys().any(|key| key == predicate.field))
+            .map(|(place, predicate)| (place, predicate.clone()))
+            .unzip();
+        let follows = self.scope.follow >> self.slots.own(policy) & 1 != 0;
+        let place = self.slots.place(policy, index, &narrowed, follows, self.before);
+        if place.new {
+            self.add_scope(policy, place.slot, &spec.scope, None);
+            self.add_scope(policy, place.slot, &narrowed, Some((r, &places)));
+        }
+        self.wanted[usize::from(index)] |= 1 << place.slot;
+        let mut compiled = Rule::new(policy, place.slot);
+        for (i, predicate) in rule.filters.iter().enumerate() {
+            let added = match (places.contains(&i), place.shared) {
+                (false, _) if watch::names_symbols(index, predicate) => watch::check(event, predicate),
+                (false, _) => compiled.add(event, predicate),
+                (true, true) => compiled.add_task(predicate),
+                (true, false) => Ok(()),
+            };
+            if let Err(message) = added {
+                self.errors.push(PlanError { policy, rule: Some(r), predicate: Some(i), message });
+            }
+        }
+        self.filter.add(index, compiled);
+        self.watches.add(index, place.slot, &rule.filters);
+    }
+
+    fn finish(mut self, plan: &Plan) -> Result<Compiled, Vec<PlanError>> {
         // whom to follow is decided in the kernel, so the kernel must be able to tell
-        let undecided = scope.texts.iter().fold(0, |all, text| all | text.undecided) & scope.follow;
+        let undecided = self.scope.texts.iter().fold(0, |all, text| all | text.undecided) & self.scope.follow;
         if undecided != 0 {
             let message = "follow goes with texts that have one * at their start or end, or none".into();
-            let policy = undecided.trailing_zeros() as usize;
-            errors.push(PlanError { policy, rule: None, predicate: None, message });
+            let policy = self.slots.policy(undecided.trailing_zeros() as usize).unwrap_or(0);
+            self.errors.push(PlanError { policy, rule: None, predicate: None, message });
         }
-        if !errors.is_empty() {
-            return Err(errors);
+        if !self.errors.is_empty() {
+            return Err(self.errors);
         }
-        scope.finish(self.policies.len());
-        filter.take_scope_tests(&scope);
-        let names = self.policies.iter().map(|p| p.name.clone()).collect();
-        Ok(Compiled { scope, wanted, filter, names, dumps: dump::of(self) })
+        // what tracee tells of itself is told to everybody
+        for policy in 0..plan.policies.len() {
+            self.filter.add(catalogue::index::EVENTS_LOST, Rule::new(policy, self.slots.own(policy)));
+        }
+        self.scope.finish(self.slots.used());
+        self.filter.take_scope_tests(&self.scope);
+        let mut needed = self.wanted.clone();
+        for (index, event) in (0..).zip(&EVENTS) {
+            let slots = self.wanted[usize::from(index)];
+            // what looks for nothing needs nothing
+            let slots = if watch::is_about_symbols(index) { self.watches.slots(index) } else { slots };
+            for base in event.bases() {
+                needed[usize::from(base)] |= slots;
+                // what is derived from it is not to miss what is not shown itself
+                self.slots.share(slots, base);
+            }
+        }
+        let fields = Fields::new(&self.filter.rules, &self.slots.shared, &mut self.tables);
+        self.tables.finish();
+        let names = plan.policies.iter().map(|p| p.name.clone()).collect();
+        Ok(Compiled {
+            scope: self.scope,
+            fields,
+            tables: self.tables,
+            wanted: self.wanted,
+            needed,
+            filter: self.filter,
+            names,
+            dumps: dump::of(plan),
+            watches: self.watches,
+            slots: self.slots,
+        })
     }
 }

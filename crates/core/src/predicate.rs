@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 /// `field op value,value`; a field that stands alone (`follow`) has no operator.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Predicate {
     pub field: String,

@@ -37,8 +37,8 @@ impl TaskContext {
 pub struct Head {
     /// ns since boot
     pub time: u64,
-    /// Policies that may match.
-    pub policies: u64,
+    /// Slots that may match, see [`crate::slots`].
+    pub slots: u64,
     /// Index in the catalogue, or one of [`control`].
     pub event: u16,
     pub cpu: u16,
@@ -53,6 +53,8 @@ const _: () = assert!(size_of::<TaskContext>() == 72 && size_of::<Head>() == 152
 /// `enum record_flags`
 pub mod flags {
     pub const COMPAT: u32 = 1;
+    /// Which of the kernel side's two plans the slots are of.
+    pub const BANK: u32 = 4;
 }
 
 /// `enum control`: records of the control ring.
@@ -115,6 +117,14 @@ impl Owned {
         let mut owned = Owned { words: Vec::new(), length: 0 };
         owned.extend(head.as_bytes());
         owned
+    }
+
+    /// The slots that may match, and whether they are of the second bank.
+    pub fn set_slots(&mut self, slots: u64, second: bool) {
+        if let Ok((head, _)) = Head::mut_from_prefix(self.words.as_mut_bytes()) {
+            head.slots = slots;
+            head.flags = if second { head.flags | flags::BANK } else { head.flags & !flags::BANK };
+        }
     }
 
     /// Appends a chunk; what is longer than a chunk can be is left out.

@@ -140,3 +140,16 @@ pub fn normal_path(path: &[u8]) -> Vec<u8> {
     }
     normal
 }
+
+/// A path as files of /proc write it: `\` and three octal digits stand for those bytes that the file escapes.
+pub fn unescape_octal(text: &[u8], escapes: impl Fn(u8) -> bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()).filter(|byte| escapes(*byte));
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[3..] } else { after };
+    }
+    out
+}

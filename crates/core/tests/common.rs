@@ -30,7 +30,7 @@ pub fn task() -> TaskContext {
 /// A record of the event `name`, with these argument registers and chunks (bytes, flags).
 pub fn record(name: &str, ret: i64, args: &[u64], chunks: &[(&[u8], u8)]) -> Owned {
     let (event, _) = by_name(name).expect("the event is in the catalogue");
-    let mut head = Head { time: 7_000_000_000, policies: 1, event, cpu: 1, task: task(), ret, ..Head::default() };
+    let mut head = Head { time: 7_000_000_000, slots: 1, event, cpu: 1, task: task(), ret, ..Head::default() };
     head.args[..args.len()].copy_from_slice(args);
     let mut record = Owned::new(&head);
     for (bytes, flags) in chunks {

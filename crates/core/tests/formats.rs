@@ -192,11 +192,11 @@ fn a_terminal_is_not_handed_control_characters() {
 #[test]
 fn losses_are_events() {
     let loss = tracee_core::losses::Loss { event: 0, cpu: 3, from: 1, to: 2, count: 1234 };
-    let record = loss.record(1, Default::default());
+    let record = loss.record(Default::default());
     let event = as_json(&record, false);
     assert_eq!(event["eventName"], "events_lost");
     let args = args(&event);
     assert_eq!(*args[1].1, json!(3));
     assert_eq!(*args[4].1, json!(1234));
-    assert_eq!(Head::default().policies, 0);
+    assert_eq!(Head::default().slots, 0);
 }

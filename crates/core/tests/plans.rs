@@ -117,23 +117,22 @@ fn what_cannot_be_is_refused_with_the_nearest_that_can() {
 
 #[test]
 fn scopes_become_the_kernels_tables() {
-    let scope = plan("openat", &["pid>1000", "pid<=2000", "pid!=1500", "comm=nginx,a-name-of-twenty-x"], &[])
-        .expect("good")
-        .scope;
+    let Compiled { scope, tables, .. } =
+        plan("openat", &["pid>1000", "pid<=2000", "pid!=1500", "comm=nginx,a-name-of-twenty-x"], &[]).expect("good");
     let pid = &scope.numbers[0];
     assert_eq!((pid.used, pid.positive, pid.ranged, pid.min[0], pid.max[0]), (1, 1, 1, 1001, 2000));
-    assert_eq!(scope.number_verdicts[&(0, 1500)].no, 1);
+    assert_eq!(tables.numbers[&(0, 1500)].no, 1);
     // the kernel keeps 15 bytes of a name
-    let names: Vec<&[u8]> = scope.exact.keys().map(|(_, text)| text.as_slice()).collect();
+    let names: Vec<&[u8]> = tables.exact.keys().map(|(_, text)| text.as_slice()).collect();
     assert_eq!(names, [b"a-name-of-twent".as_slice(), b"nginx"]);
-    assert_eq!((scope.policies, scope.scoped), (1, 1));
+    assert_eq!((scope.slots, scope.scoped), (1, 1));
     let only_not = plan("openat", &["uid!=0"], &[]).expect("good").scope;
     assert_eq!((only_not.numbers[1].used, only_not.numbers[1].positive), (1, 0));
     // the longest prefix speaks for those that it contains
-    let nested = plan("openat", &["executable=/usr/*", "executable!=/usr/bin/*"], &[]).expect("good").scope;
+    let nested = plan("openat", &["executable=/usr/*", "executable!=/usr/bin/*"], &[]).expect("good").tables;
     let longest = nested.prefixes[&(1, b"/usr/bin/".to_vec())];
     assert_eq!((longest.yes, longest.no), (1, 1));
-    let suffix = plan("openat", &["executable=*.so"], &[]).expect("good").scope;
+    let suffix = plan("openat", &["executable=*.so"], &[]).expect("good").tables;
     assert!(suffix.suffixes.contains_key(&(1, b"os.".to_vec())));
     let open = plan("openat", &["executable=*mid*"], &[]).expect("good");
     assert_eq!(open.scope.texts[1].undecided, 1);
@@ -150,5 +149,119 @@ fn at_most_64_policies() {
     let plan: Plan = serde_json::from_value(serde_json::json!({"policies": policies})).expect("a plan");
     assert_eq!(plan.compile().expect_err("refused")[0].message, "65 policies: at most 64 fit");
     let plan: Plan = serde_json::from_value(serde_json::json!({"policies": policies[..64]})).expect("a plan");
-    assert_eq!(plan.compile().expect("64 fit").scope.policies, u64::MAX);
+    assert_eq!(plan.compile().expect("64 fit").scope.slots, u64::MAX);
+}
+
+#[test]
+fn derived_events_need_others_that_are_not_shown() {
+    let (base, _) = tracee_core::catalogue::by_name("shared_object_loaded").expect("an event");
+    let (derived, _) = tracee_core::catalogue::by_name("symbols_loaded").expect("an event");
+    let loaded = record("shared_object_loaded", 0, &[], &[(b"/lib/x.so", 0)]);
+    let loaded = Event::read(loaded.as_bytes()).expect("a record");
+    let compiled = plan("symbols_loaded", &[], &["data.symbols=getenv"]).expect("a good plan");
+    assert_eq!((compiled.wanted[usize::from(base)], compiled.needed[usize::from(base)]), (0, 1));
+    assert_eq!(compiled.filter.matching(&loaded, None), 0);
+    // selected itself, it is shown
+    let compiled = plan("shared_object_loaded", &[], &[]).expect("a good plan");
+    assert_eq!(compiled.filter.matching(&loaded, None), 1);
+    // what looks for nothing needs nothing
+    for filters in [&[][..], &["data.symbols!=getenv"], &["data.library_path=/lib/*"]] {
+        let compiled = plan("symbols_loaded", &[], filters).expect("a good plan");
+        assert_eq!((compiled.wanted[usize::from(derived)], compiled.needed[usize::from(base)]), (1, 0), "{filters:?}");
+    }
+    assert_eq!(plan("symbols_collision", &[], &[]).expect("a good plan").needed[usize::from(base)], 1);
+}
+
+#[test]
+fn filters_on_symbols_say_which_count() {
+    let counted = |event: &str, filters: &[&str], name: &[u8], noise| {
+        let watches = plan(event, &[], filters).expect("a good plan").watches;
+        let all: Vec<_> = watches.loaded.iter().chain(&watches.collision).collect();
+        let [watch] = all[..] else { panic!("one rule") };
+        watch.counts(name, noise)
+    };
+    let loaded = |filters: &[&str], name| counted("symbols_loaded", filters, name, false);
+    assert!(loaded(&["data.symbols=getenv,mal*"], b"getenv"));
+    assert!(!loaded(&["data.symbols=getenv,mal*"], b"secure_getenv"));
+    assert!(loaded(&["data.symbols=getenv,mal*"], b"malloc"));
+    assert!(!loaded(&["data.symbols=mal*", "data.symbols!=malloc"], b"malloc"));
+    let collides = |filters: &[&str], name, noise| counted("symbols_collision", filters, name, noise);
+    assert!(collides(&[], b"getenv", false));
+    assert!(!collides(&[], b"_init", true));
+    assert!(!collides(&["data.symbols!=getenv"], b"getenv", false));
+    assert!(collides(&["data.symbols=_init"], b"_init", true), "it is named");
+    let refused = plan("symbols_loaded", &[], &["data.symbols<3", "data.library=x"]).expect_err("no text is less");
+    assert_eq!(refused.len(), 2);
+    assert!(refused[1].contains("data.library_path"), "{refused:?}");
+}
+
+#[test]
+fn other_filters_hold_for_the_event_of_their_rule() {
+    let rules = serde_json::json!([
+        {"event": "symbols_loaded", "filters": [
+            {"field": "data.symbols", "op": "=", "values": ["a"]},
+            {"field": "data.library_path", "op": "!=", "values": ["/lib/*"]}]},
+        {"event": "symbols_loaded", "filters": [{"field": "data.symbols", "op": "=", "values": ["b"]}]},
+        {"event": "shared_object_loaded", "filters": [{"field": "data.pathname", "op": "=", "values": ["/x"]}]}]);
+    let plan: Plan = serde_json::from_value(serde_json::json!({"policies": [{"rules": rules}]})).expect("a plan");
+    let compiled = plan.compile().expect("a good plan");
+    let [one, two] = &compiled.watches.loaded[..] else { panic!("two rules") };
+    let matched = |path: &[u8], slots| {
+        let mut record = record("symbols_loaded", 0, &[], &[(path, 0), (b"a\0", 0), (b"", 0)]);
+        record.set_slots(slots, false);
+        let event = Event::read(record.as_bytes()).expect("a record");
+        compiled.filter.matching(&event, None)
+    };
+    // rules of one policy do not answer for each other
+    assert_eq!((matched(b"/tmp/x.so", one.slot), matched(b"/tmp/x.so", two.slot)), (1, 1));
+    assert_eq!((matched(b"/lib/x.so", one.slot), matched(b"/lib/x.so", two.slot)), (0, 1));
+    // what the policy asks of the event itself keeps nothing from those that are made of it
+    let (base, _) = tracee_core::catalogue::by_name("shared_object_loaded").expect("an event");
+    assert_eq!(compiled.needed[usize::from(base)], one.slot | two.slot | 1);
+    assert!(!compiled.fields.events.contains_key(&base));
+}
+
+#[test]
+fn rules_that_narrow_or_repeat_have_slots_of_their_own() {
+    let policies = serde_json::json!([
+        {"name": "a", "scope": [{"field": "uid", "op": "=", "values": ["0"]}], "rules": [
+            {"event": "connect", "filters": [{"field": "comm", "op": "=", "values": ["bash"]}]},
+            {"event": "openat", "filters": [{"field": "comm", "op": "=", "values": ["bash"]}]},
+            {"event": "openat"}, {"event": "openat", "filters": [{"field": "retval", "op": "<", "values": ["0"]}]}]},
+        {"name": "b", "rules": [{"event": "openat"}]}]);
+    let plan: Plan = serde_json::from_value(serde_json::json!({"policies": policies})).expect("a plan");
+    let compiled = plan.compile().expect("a good plan");
+    let wanted = |event| compiled.wanted[usize::from(tracee_core::catalogue::by_name(event).expect("an event").0)];
+    // slots 0 and 1 are the policies' own, 2 is bash, 3 the second rule for openat
+    assert_eq!((wanted("connect"), wanted("openat")), (0b100, 0b1111));
+    assert_eq!((compiled.scope.numbers[1].used, compiled.scope.texts[0].used), (0b1101, 0b0100));
+    let event = record("openat", 3, &[0], &[CWD, (b"x", 0)]);
+    let matching = |slots| {
+        let mut record = event.clone();
+        record.set_slots(slots, false);
+        let event = Event::read(record.as_bytes()).expect("a record");
+        compiled.filter.matching(&event, None)
+    };
+    assert_eq!([0b0001, 0b0010, 0b0100, 0b1000, 0b1111].map(matching), [1, 2, 1, 0, 3]);
+}
+
+#[test]
+fn a_policy_that_stays_keeps_its_slots() {
+    let spec = |names: &[&str]| -> Plan {
+        let policy = |name: &&str| {
+            let bash = serde_json::json!([{"field": "comm", "op": "=", "values": ["bash"]}]);
+            let rules = serde_json::json!([{"event": "openat"}, {"event": "openat", "filters": bash}]);
+            serde_json::json!({"name": name, "rules": rules})
+        };
+        let policies: Vec<_> = names.iter().map(policy).collect();
+        serde_json::from_value(serde_json::json!({"policies": policies})).expect("a plan")
+    };
+    let before = spec(&["a", "b", "c"]).compile().expect("a good plan");
+    assert_eq!((before.slots.used(), before.slots.kept), (0b11_1111, 0));
+    let after = spec(&["new", "c", "b"]).compile_after(Some(&before.slots)).expect("a good plan");
+    assert_eq!([1, 2].map(|policy| after.slots.own(policy)), [2, 1]);
+    // b and c, each with its narrowed slot; the new one's are new
+    assert_eq!(after.slots.kept.count_ones(), 4);
+    assert_eq!(after.slots.kept >> after.slots.own(0) & 1, 0);
+    assert_eq!(after.slots.used().count_ones(), 6);
 }

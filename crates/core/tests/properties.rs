@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tracee_core::catalogue::EVENTS;
@@ -11,7 +13,7 @@ use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
 use tracee_core::merge::{by_time, Queue};
 use tracee_core::pattern::Pattern;
-use tracee_core::pipeline::Pipeline;
+use tracee_core::pipeline::{Pipeline, Policies};
 use tracee_core::record::{chunks, Head, Owned};
 use tracee_core::{budget, names, text};
 
@@ -27,7 +29,7 @@ fn chunky(raw: &[u8]) -> Vec<(Vec<u8>, u8)> {
 }
 
 fn owned(event: u16, flags: u32, ret: i64, args: [u64; 6], raw: &[u8], whole: bool) -> Owned {
-    let head = Head { event, flags, ret, args, policies: 1, task: common::task(), ..Head::default() };
+    let head = Head { event, flags, ret, args, slots: 1, task: common::task(), ..Head::default() };
     let mut record = Owned::new(&head);
     if whole {
         chunky(raw).iter().for_each(|(bytes, flags)| record.push_chunk(bytes, *flags));
@@ -57,7 +59,7 @@ proptest! {
     fn the_pipeline_takes_any_bytes(raw in vec(any::<u64>(), 0..80), cut in 0..8_usize) {
         let bytes: Vec<u8> = raw.iter().flat_map(|w| w.to_le_bytes()).collect();
         let bytes = &bytes[..bytes.len().saturating_sub(cut)];
-        let mut pipeline = Pipeline::new(Filter::new(), vec![String::new()], 0);
+        let mut pipeline = Pipeline::new(Policies { filter: Filter::new(), names: Arc::default() }, 0);
         pipeline.record(bytes);
         pipeline.flush();
     }

@@ -20,17 +20,25 @@ impl Mapping {
     /// Maps `length` bytes from `offset` on.
     pub fn new(what: &str, fd: BorrowedFd, offset: u64, length: usize, writable: bool) -> Result<Mapping> {
         let protection = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        Mapping::map(what, fd, offset, length, protection, libc::MAP_SHARED)
+    }
+
+    /// Maps the first `length` bytes of a file that does not change.
+    pub fn of_file(what: &str, fd: BorrowedFd, length: usize) -> Result<Mapping> {
+        Mapping::map(what, fd, 0, length, libc::PROT_READ, libc::MAP_PRIVATE)
+    }
+
+    fn map(
+        what: &str,
+        fd: BorrowedFd,
+        offset: u64,
+        length: usize,
+        protection: libc::c_int,
+        flags: libc::c_int,
+    ) -> Result<Mapping> {
+        let (at, fd, offset) = (std::ptr::null_mut(), fd.as_raw_fd(), offset as libc::off_t);
         // SAFETY: a new mapping at an address that the kernel chooses disturbs nothing
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                protection,
-                libc::MAP_SHARED,
-                fd.as_raw_fd(),
-                offset as libc::off_t,
-            )
-        };
+        let start = unsafe { libc::mmap(at, length, protection, flags, fd, offset) };
         let start = if start == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(start.cast()) };
         let start = start.doing(format!("map the memory of {what}"))?;
         Ok(Mapping { start: NonNull::new(start).expect("the kernel maps nothing at 0"), length })

@@ -1,12 +1,12 @@
 //! What this kernel allows: tried, since versions and configuration files do not tell what a vendor or a lockdown has
 //! changed. Each kind of hook is tried once, when it is first asked for.
 
-use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use tracee_core::catalogue::{Hook, EVENTS};
 
@@ -17,15 +17,21 @@ pub const BETTER: [&str; 5] = ["fentry", "fexit", "lsm", "kprobe", "kretprobe"];
 /// Functions that every kernel has, to try trampolines on.
 const TRIED_FUNCTION: &str = "security_file_open";
 const TRIED_LSM: &str = "bpf_lsm_file_open";
+const TASK_TYPE: &str = "task_struct";
+/// All trampolines pass as many arguments; more only on some kernels.
+const EASY_ARGUMENTS: u32 = 6;
 
 /// What the running kernel allows.
 #[derive(Default)]
 pub struct Kernel {
+    bytes: OnceCell<btf::Bytes>,
     types: OnceCell<btf::Found>,
     functions: OnceCell<HashSet<String>>,
     fentry: OnceCell<Result<(), String>>,
     lsm: OnceCell<Result<(), String>>,
     kprobe: OnceCell<Result<(), String>>,
+    /// Functions of many arguments: whether trampolines can be put on them.
+    crowded: RefCell<HashMap<&'static str, bool>>,
 }
 
 impl Kernel {
@@ -37,7 +43,9 @@ impl Kernel {
         }
         let types = self.types();
         match hook.kind {
-            "fentry" | "fexit" => missing(types.contains_key(target), "function", target),
+            "fentry" | "fexit" => {
+                missing(types.contains_key(target), "function", target).or_else(|| self.too_many_arguments(target))
+            }
             "lsm" => missing(types.contains_key(&format!("bpf_lsm_{target}")), "LSM hook", target),
             "tp_btf" => missing(types.contains_key(&format!("btf_trace_{target}")), "tracepoint", target),
             // functions that the compiler changed are not among the types, but may be probed
@@ -52,11 +60,23 @@ impl Kernel {
     /// Why hooks of a kind cannot be had at all; `Ok`: that depends on the hook.
     pub fn kind(&self, kind: &str) -> &Result<(), String> {
         match kind {
-            "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
+            "fentry" | "fexit" => {
+                self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type()).map(drop))
+            }
             "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
             "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
             _ => &Ok(()),
         }
+    }
+
+    /// The kernel's types, as it describes them.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get_or_init(btf::Bytes::of_kernel).get()
+    }
+
+    /// The id of the type of tasks; 0 where there is none.
+    pub fn task_type(&self) -> u32 {
+        self.types().get(TASK_TYPE).map_or(0, |known| known.id)
     }
 
     fn types(&self) -> &btf::Found {
@@ -69,8 +89,8 @@ impl Kernel {
                     _ => hook.target.to_owned(),
                 })
                 .collect();
-            names.extend([TRIED_FUNCTION, TRIED_LSM].map(str::to_owned));
-            btf::find(&names)
+            names.extend([TRIED_FUNCTION, TRIED_LSM, TASK_TYPE].map(str::to_owned));
+            btf::find(self.bytes(), &names)
         })
     }
 
@@ -83,9 +103,30 @@ impl Kernel {
         })
     }
 
+    /// Why a function cannot be hooked for what it takes. That shows only when it is attached, after all has been loaded.
+    fn too_many_arguments(&self, function: &'static str) -> Option<String> {
+        let arguments = self.types().get(function)?.arguments;
+        if arguments <= EASY_ARGUMENTS {
+            return None;
+        }
+        let mut crowded = self.crowded.borrow_mut();
+        let works = crowded.entry(function).or_insert_with(|| {
+            let program = self.try_trampoline(function, fentry_type());
+            program.is_ok_and(|program| {
+                // SAFETY: no name is what is right for a trampoline; the descriptor, if there is one, is ours alone
+                let link = unsafe { libbpf_sys::bpf_raw_tracepoint_open(std::ptr::null(), program.as_raw_fd()) };
+                if link >= 0 {
+                    drop(unsafe { OwnedFd::from_raw_fd(link) });
+                }
+                link >= 0
+            })
+        });
+        (!*works).then(|| format!("the kernel cannot hook a function of {arguments} arguments so"))
+    }
+
     /// Loads a program that does nothing, to be attached to `function`.
-    fn try_trampoline(&self, function: &str, (kind, attach): (u32, u32)) -> Result<(), String> {
-        let Some(&id) = self.types().get(function) else {
+    fn try_trampoline(&self, function: &str, (kind, attach): (u32, u32)) -> Result<OwnedFd, String> {
+        let Some(&btf::Known { id, .. }) = self.types().get(function) else {
             return Err("the kernel has no types (CONFIG_DEBUG_INFO_BTF)".into());
         };
         let instructions = [
@@ -115,8 +156,7 @@ impl Kernel {
             return Err(format!("the kernel refuses such programs: {}", crate::error::strerror(&error)));
         }
         // SAFETY: a descriptor that nobody else owns; dropped, the program is gone
-        drop(unsafe { OwnedFd::from_raw_fd(fd) });
-        Ok(())
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     fn try_lsm(&self) -> Result<(), String> {

@@ -11,7 +11,9 @@ use tracee_core::pipeline::{Counters, Pipeline};
 use tracee_core::time::{since_boot, Clock};
 
 use crate::error::{Doing, Result};
-use crate::session::Session;
+use crate::objects::{Objects, Told};
+use crate::scan::{Running, Searches};
+use crate::session::{Change, Feed, ToldBySelf};
 use crate::shared::{Reader, Totals};
 
 /// A record is written some time after it took its timestamp; younger ones wait, so that none overtakes.
@@ -27,6 +29,8 @@ const BUSY: usize = 1000;
 /// But a person sees an event at the latest after this.
 const FLUSH: Duration = Duration::from_millis(50);
 const CLOCK: Duration = Duration::from_secs(1);
+/// Remarks that wait for somebody to ask for them.
+const MOST_REMARKS: usize = 256;
 
 /// How far the reader is, for other threads.
 #[derive(Debug, Default)]
@@ -36,11 +40,24 @@ pub struct Progress {
     pub lost: AtomicU64,
     pub lost_since: AtomicU64,
     counters: Mutex<(Counters, Totals)>,
+    remarks: Mutex<Vec<String>>,
 }
 
 impl Progress {
     pub fn counters(&self) -> (Counters, Totals) {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was passed over since the last call, for who debugs: a line each.
+    pub fn remarks(&self) -> Vec<String> {
+        std::mem::take(&mut self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn remark(&self, text: String) {
+        let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        if remarks.len() < MOST_REMARKS {
+            remarks.push(text);
+        }
     }
 }
 
@@ -48,43 +65,58 @@ impl Progress {
 ///
 /// # Errors
 /// The rings cannot be waited for, or a thread cannot be had.
-pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) -> Result<()> {
-    let waiter = Waiter::new(session)?;
+pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Result<()> {
+    let waiter = Waiter::new(feed)?;
     // what was there before us; an exec meanwhile has its control record waiting
     pipeline.tasks.read_proc(Path::new("/proc")).doing("list the processes in /proc")?;
-    for record in session.first.drain(..) {
-        pipeline.record(record.as_bytes());
-    }
-    let searches = session.searches.take().map(|searches| searches.begin()).transpose()?;
+    let mut finders = Finders::default();
+    finders.change(std::mem::take(&mut feed.told), pipeline, progress, 0)?;
+    let mut change: Option<Change> = None;
     let (mut flushed, mut clocked, mut idle) = (Instant::now(), Instant::now(), 0);
     // control records go on after the end, on a busy host without a pause, so the end is a moment
     let mut end = None;
     loop {
-        session.config.set_reader(Reader::Awake);
+        feed.config.set_reader(Reader::Awake);
         if end.is_none() && progress.stop.load(Ordering::Acquire) {
-            session.end();
+            feed.config.end();
             end = Some(since_boot() + SETTLE);
         }
         let settled = since_boot() - SETTLE;
         let until = end.map_or(settled, |end| end.min(settled));
-        let taken = merge::by_time(&mut session.rings, until, &mut |record| pipeline.record(record));
-        session.rings.iter_mut().for_each(|ring| ring.publish());
-        for finding in searches.iter().flat_map(|searches| searches.findings()) {
-            pipeline.record(finding.as_bytes());
+        let taken = merge::by_time(&mut feed.rings, until, &mut |record| {
+            pipeline.record(record);
+            if let Some(objects) = &mut finders.objects {
+                objects.take(record, &pipeline.tasks);
+            }
+        });
+        feed.rings.iter_mut().for_each(|ring| ring.publish());
+        for finding in finders.searches.iter().flat_map(|searches| searches.findings()) {
+            pipeline.tell(finding);
         }
-        report(session, pipeline, progress);
+        let (quiet, busy) = (taken == 0, taken > BUSY);
+        let over = quiet && end.is_some_and(|end| settled > end);
+        if let Some(objects) = &mut finders.objects {
+            tell_objects(objects, pipeline, progress, until, over);
+        }
+        report(feed, finders.objects.as_mut(), pipeline, progress);
+        change = change.or_else(|| feed.changes.try_recv().ok());
+        if let Some(Change { bank, policies, told, ready, .. }) = change.take_if(|change| until > change.after) {
+            pipeline.replace(policies, bank as usize);
+            finders.change(told, pipeline, progress, until)?;
+            // who asked for it may have given up
+            let _ = ready.send(());
+        }
 
         let now = Instant::now();
         if now - clocked > CLOCK {
             clocked = now;
             pipeline.clock = Clock::now();
         }
-        let (quiet, busy) = (taken == 0, taken > BUSY);
-        if !busy || now - flushed > FLUSH {
+        if over || !busy || now - flushed > FLUSH {
             flushed = now;
             pipeline.flush();
         }
-        if quiet && end.is_some_and(|end| settled > end) {
+        if over {
             return Ok(());
         }
         if end.is_some() || busy {
@@ -92,22 +124,60 @@ pub fn run(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) 
         }
         idle = if quiet { idle + 1 } else { 0 };
         let asleep = idle > NAPS;
-        session.config.set_reader(if asleep { Reader::Asleep } else { Reader::Nap });
-        if !asleep || session.rings.iter().all(|ring| ring.is_idle()) {
+        feed.config.set_reader(if asleep { Reader::Asleep } else { Reader::Nap });
+        if !asleep || feed.rings.iter().all(|ring| ring.is_idle()) {
             waiter.wait(if asleep { SLEEP } else { NAP })?;
         }
     }
 }
 
+/// Threads that find out what user space tells itself.
+#[derive(Default)]
+struct Finders {
+    searches: Option<Running>,
+    objects: Option<Objects>,
+}
+
+impl Finders {
+    /// Goes by another plan; all records up to `until` have been read.
+    fn change(&mut self, told: ToldBySelf, pipeline: &mut Pipeline, progress: &Progress, until: u64) -> Result<()> {
+        for record in told.first {
+            pipeline.tell(record);
+        }
+        if let Some(searches) = told.searches {
+            self.searches = searches.map(Searches::begin).transpose()?;
+        }
+        if let Some(mut objects) = self.objects.take() {
+            tell_objects(&mut objects, pipeline, progress, until, true);
+        }
+        self.objects = Objects::begin(told.watches, told.by_lesser_way)?;
+        Ok(())
+    }
+}
+
+/// Tells what came of the objects whose records have been read, which is all up to `until`; `over`: there will be no more.
+fn tell_objects(objects: &mut Objects, pipeline: &mut Pipeline, progress: &Progress, until: u64, over: bool) {
+    let mut tell = |told| match told {
+        Told::Event(record) => pipeline.record(record.as_bytes()),
+        Told::Remark(text) => progress.remark(text),
+    };
+    objects.passed(until);
+    objects.told().for_each(&mut tell);
+    if over {
+        objects.finish(until, tell);
+    }
+}
+
 /// Tells what was lost since the last time, in the record itself and to whoever asks.
-fn report(session: &mut Session, pipeline: &mut Pipeline, progress: &Progress) {
-    for loss in session.counters.losses() {
-        pipeline.record(loss.record(session.policies, pipeline.clock).as_bytes());
+fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipeline, progress: &Progress) {
+    let unread = objects.map(Objects::losses).unwrap_or_default();
+    for loss in feed.counters.losses().into_iter().chain(unread) {
+        pipeline.tell(loss.record(pipeline.clock));
         if progress.lost.fetch_add(loss.count, Ordering::AcqRel) == 0 {
             progress.lost_since.store(pipeline.clock.wall(loss.from), Ordering::Release);
         }
     }
-    let counters = (pipeline.counters, session.counters.totals());
+    let counters = (pipeline.counters, feed.counters.totals());
     *progress.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
 }
 
@@ -117,13 +187,13 @@ struct Waiter {
 }
 
 impl Waiter {
-    fn new(session: &Session) -> Result<Waiter> {
+    fn new(feed: &Feed) -> Result<Waiter> {
         // SAFETY: makes a descriptor
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         let fd = if fd < 0 { Err(std::io::Error::last_os_error()) } else { Ok(fd) };
         // SAFETY: a descriptor that nobody else owns
         let epoll = unsafe { OwnedFd::from_raw_fd(fd.doing("make an epoll descriptor")?) };
-        for ring in &session.rings {
+        for ring in &feed.rings {
             let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: 0 };
             // SAFETY: two open descriptors and a valid pointer
             let failed =

@@ -1,34 +1,39 @@
 //! Loading, attaching, and what is held while tracing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::time::Duration;
 
-use libbpf_rs::{Link, Map, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, ProgramMut};
+use libbpf_rs::{Link, MapCore, MapHandle, Object};
 use tracee_core::budget;
 use tracee_core::catalogue::index;
+use tracee_core::dump::Dump;
+use tracee_core::pipeline::Policies;
 use tracee_core::plan::Compiled;
 use tracee_core::record::Owned;
-use tracee_core::scope::{Scope, Verdict, TEXT_MAX};
+use tracee_core::slots::Slots;
+use tracee_core::time::since_boot;
+use tracee_core::watch::Watches;
 
 use crate::buffers::Buffers;
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
+use crate::object::{self, check_size, find, Source};
+use crate::plans::Plans;
 use crate::probe::Kernel;
 use crate::ring::Ring;
 use crate::scan::{self, Searches};
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
-use crate::ways::{self, Allowed, Chosen};
+use crate::ways::{self, Allowed, Chosen, Part};
 use crate::{limits, messages};
 
-static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
-/// For kernels before 5.17: `bpf/include/older.h`
-static OLDER_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee-older.bpf.o"));
-/// Only in that object, and always loaded.
-const FORGET: &str = "tracee_forget";
-
-/// `SPARE_BUILDERS` of bpf/include/buffer.h
-const SPARE_BUILDERS: usize = 8;
+/// A program that ran by a plan when it was replaced has ended after so many ns.
+const GRACE: u64 = 50_000_000;
+/// So long a reader that is busy is waited for when the plan is replaced.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Programs that a kernel may refuse though it has their hooks, before we give up.
 const MOST_REFUSED: usize = 32;
 
@@ -60,26 +65,72 @@ impl Default for Options {
 
 /// The programs, loaded and attached; dropped, they are gone.
 pub struct Session {
-    pub(crate) config: Config,
-    pub(crate) counters: Counters,
-    /// The control ring first, then those of the CPUs.
-    pub(crate) rings: Vec<Ring>,
-    pub(crate) policies: u64,
-    wanted: Vec<u64>,
-    /// Records that are told before all others.
-    pub(crate) first: Vec<Owned>,
-    /// Searches that the plan asks for, until they begin.
-    pub(crate) searches: Option<Searches>,
+    config: Arc<Config>,
+    plans: Plans,
+    needed: Vec<u64>,
+    slots: Slots,
+    options: Options,
+    /// Programs, or hooks of one, that the kernel did not take, and why.
+    refused: BTreeMap<String, String>,
+    /// What the searches of the plan look for.
+    searched: Searched,
+    changes: Sender<Change>,
+    /// When the plan in use came to be so, in ns since boot.
+    changed: u64,
     /// Something to say about the buffers, where not all that was asked could be had.
     pub notes: Vec<String>,
     /// What was said of programs that the kernel did not take, each time with the verifier's log.
     pub refusals: Vec<String>,
     /// How each event of the plan is taken, or why it is not.
     pub chosen: Chosen,
-    _links: Vec<Link>,
-    _object: Object,
+    /// What is loaded. The first has the maps, which the others share.
+    loaded: Vec<Loaded>,
     _statistics: Option<OwnedFd>,
 }
+
+/// What the programs send, for a thread that reads it: see [`crate::run`].
+pub struct Feed {
+    pub(crate) config: Arc<Config>,
+    pub(crate) counters: Counters,
+    /// The control ring first, then those of the CPUs.
+    pub(crate) rings: Vec<Ring>,
+    /// What user space finds out itself.
+    pub(crate) told: ToldBySelf,
+    pub(crate) changes: Receiver<Change>,
+}
+
+/// Events that user space tells.
+#[derive(Default)]
+pub(crate) struct ToldBySelf {
+    /// Records that are told at once.
+    pub first: Vec<Owned>,
+    /// `None`: those that run go on.
+    pub searches: Option<Option<Searches>>,
+    pub watches: Watches,
+    /// Whether `shared_object_loaded` is taken by a lesser way.
+    pub by_lesser_way: bool,
+}
+
+/// Another plan, for the reader.
+pub(crate) struct Change {
+    pub bank: u32,
+    pub policies: Policies,
+    pub told: ToldBySelf,
+    /// Records of the plan before the last are older than this, in ns since boot; they must have been read.
+    pub after: u64,
+    /// Told when records of the new plan may come.
+    pub ready: Sender<()>,
+}
+
+/// An object that is loaded, and what of it is attached.
+struct Loaded {
+    object: Object,
+    links: Vec<(String, Link)>,
+    part: Part,
+}
+
+/// What searches look for: events, and memory to be shown.
+type Searched = (BTreeSet<u16>, Vec<Dump>);
 
 impl Session {
     /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`]. Events that cannot be had
@@ -87,25 +138,168 @@ impl Session {
     ///
     /// # Errors
     /// The kernel refuses; the message says which step, and what libbpf said of it.
-    pub fn new(plan: &Compiled, options: &Options) -> Result<Session> {
+    pub fn new(plan: Compiled, options: &Options) -> Result<(Session, Feed, Policies)> {
         limits::require_types()?;
+        let mut trial = Trial::new(options, BTreeMap::new())?;
+        let (chosen, first) = trial.until_taken(&plan, |source, chosen| First::load(options, source, chosen))?;
+        let First { loaded, rings, config, counters, notes } = first;
+        let mut plans = Plans::new(&loaded.object)?;
+        plans.fill(&config, plans.bank, &plan)?;
+        let statistics = options.statistics.then(enable_statistics).transpose()?;
+        let (changes, receiver) = mpsc::channel();
+        let mut session = Session {
+            config: config.clone(),
+            plans,
+            needed: plan.needed,
+            slots: plan.slots,
+            options: options.clone(),
+            refused: trial.refused,
+            searched: Searched::default(),
+            changes,
+            changed: 0,
+            notes,
+            refusals: trial.refusals,
+            chosen: Chosen::default(),
+            loaded: vec![loaded],
+            _statistics: statistics,
+        };
+        let told = session.told_by_self(&chosen, plan.dumps, plan.watches, false)?;
+        session.chosen = chosen;
+        let feed = Feed { config, counters, rings, told, changes: receiver };
+        Ok((session, feed, Policies { filter: plan.filter, names: Arc::new(plan.names) }))
+    }
+
+    /// From now on events are recorded.
+    pub fn begin(&self) {
+        self.config.set_wanted(self.plans.bank, self.needed.iter().copied());
+    }
+
+    /// The slots of the plan in use: what replaces it is to be compiled after them.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Puts another plan in the place of the one in use, while the reader runs. Programs that both need stay attached
+    /// all the time, so that no event of a policy that stays is lost.
+    ///
+    /// # Errors
+    /// The kernel refuses, or the reader has ended. The plan in use stays as it was.
+    pub fn replace(&mut self, plan: Compiled) -> Result<()> {
+        let mut trial = Trial::new(&self.options, self.refused.clone())?;
+        let (chosen, more) = trial.until_taken(&plan, |source, chosen| self.load_more(source, chosen))?;
+        if let Some(more) = more {
+            self.loaded.push(more);
+        }
+        // programs that went by the plan before the last have long ended when its place is used again
+        let bank = 1 - self.plans.bank;
+        std::thread::sleep(Duration::from_nanos((self.changed + GRACE).saturating_sub(since_boot())));
+        self.plans.fill(&self.config, bank, &plan)?;
+        let more = self.loaded.len() > 1;
+        let told = self.told_by_self(&chosen, plan.dumps, plan.watches, more)?;
+        let policies = Policies { filter: plan.filter, names: Arc::new(plan.names) };
+        let (ready, is_ready) = mpsc::channel();
+        let change = Change { bank, policies, told, after: self.changed + GRACE, ready };
+        let gone = || Error::new("replace the plan", io::ErrorKind::BrokenPipe, "the reader has ended");
+        self.changes.send(change).map_err(|_| gone())?;
+        is_ready.recv_timeout(PATIENCE).map_err(|error| match error {
+            RecvTimeoutError::Disconnected => gone(),
+            RecvTimeoutError::Timeout => {
+                Error::new("replace the plan", io::ErrorKind::TimedOut, "the reader is held up by an output")
+            }
+        })?;
+        self.config.set_wanted(bank, plan.needed.iter().copied());
+        self.config.set_bank(bank);
+        self.changed = since_boot();
+        self.plans.bank = bank;
+        self.needed = plan.needed;
+        self.slots = plan.slots;
+        self.refused = trial.refused;
+        self.refusals = trial.refusals;
+        self.retire(&chosen);
+        self.chosen = chosen;
+        Ok(())
+    }
+
+    /// What a new plan needs beyond what is loaded already, loaded and attached; it sends nothing yet. Each object tells
+    /// events of its own, so that none is told twice.
+    fn load_more(&self, source: &Source, chosen: &Chosen) -> Result<Option<Loaded>> {
+        let more = chosen.part.without(self.loaded.iter().map(|loaded| &loaded.part));
+        if more.is_empty() {
+            return Ok(None);
+        }
+        let mut object = source.open(&more)?;
+        object::share_maps(&mut object, &self.loaded[0].object)?;
+        let object = object.load().doing("load the BPF programs")?;
+        Loaded::attached(object, more).map(Some)
+    }
+
+    /// Detaches what the plan in use does not need any more.
+    fn retire(&mut self, chosen: &Chosen) {
+        for loaded in &mut self.loaded {
+            loaded.part.retain(&chosen.part);
+            let programs = loaded.part.programs();
+            loaded.links.retain(|(name, _)| programs.contains(&**name));
+        }
+        // the first has the maps
+        let mut first = true;
+        self.loaded.retain(|loaded| std::mem::take(&mut first) || !loaded.part.is_empty());
+    }
+
+    /// `anew`: our hooks have changed, so that searches have to know of them.
+    fn told_by_self(&mut self, chosen: &Chosen, dumps: Vec<Dump>, watches: Watches, anew: bool) -> Result<ToldBySelf> {
+        let first = scan::at_start(chosen, &self.chosen);
+        let searched = (scan::events(chosen), dumps);
+        let mut searches = None;
+        if searched != self.searched || anew && !searched.0.is_empty() {
+            let reads = |loaded: &&Loaded| loaded.part.common.contains(scan::PROGRAM);
+            let object = self.loaded.iter().find(reads).map(|loaded| &loaded.object);
+            searches = Some(object.map(|object| Searches::new(object, &searched.1, chosen)).transpose()?);
+        }
+        self.searched = searched;
+        let by_lesser_way = chosen.part.lesser().any(|event| event == index::SHARED_OBJECT_LOADED);
+        Ok(ToldBySelf { first, searches, watches, by_lesser_way })
+    }
+}
+
+impl Loaded {
+    fn attached(object: Object, part: Part) -> Result<Loaded> {
+        let links = object::attach(&object)?;
+        Ok(Loaded { object, links, part })
+    }
+}
+
+/// Ways are chosen, and tried, until the kernel takes all programs.
+struct Trial {
+    allowed: Allowed,
+    kernel: Kernel,
+    source: Source,
+    refused: BTreeMap<String, String>,
+    refusals: Vec<String>,
+}
+
+impl Trial {
+    fn new(options: &Options, refused: BTreeMap<String, String>) -> Result<Trial> {
         let kernel = Kernel::default();
-        let (mut refused, mut refusals) = (BTreeMap::new(), Vec::new());
+        let source = Source::new(&kernel)?;
+        Ok(Trial { allowed: options.allowed.clone(), kernel, source, refused, refusals: Vec::new() })
+    }
+
+    fn until_taken<T>(&mut self, plan: &Compiled, load: impl Fn(&Source, &Chosen) -> Result<T>) -> Result<(Chosen, T)> {
         loop {
             messages::begin();
-            let chosen = ways::choose(plan, &kernel, &options.allowed, &refused);
-            let error = match Session::load(plan, options, chosen) {
-                Ok(session) => return Ok(Session { refusals, ..session }),
+            let chosen = ways::choose(plan, &self.kernel, &self.allowed, &self.refused);
+            let error = match load(&self.source, &chosen) {
+                Ok(loaded) => return Ok((chosen, loaded)),
                 Err(error) => error,
             };
             // a program that the kernel does not take is done without, where its events have other ways
             match messages::refused_program() {
-                Some(program) if ways::is_optional(&program) && refused.len() < MOST_REFUSED => {
+                Some(program) if ways::is_optional(&program) && self.refused.len() < MOST_REFUSED => {
                     // of a program that serves many groups of calls, the one that it stumbled over
                     let program = messages::refused_group().unwrap_or(program);
                     let why = messages::first().unwrap_or_else(|| error.to_string());
-                    refusals.push(messages::all());
-                    refused.insert(program, why);
+                    self.refusals.push(messages::all());
+                    self.refused.insert(program, why);
                 }
                 _ => {
                     if !error.is_permission() {
@@ -121,8 +315,19 @@ impl Session {
             }
         }
     }
+}
 
-    fn load(plan: &Compiled, options: &Options, chosen: Chosen) -> Result<Session> {
+/// The first object, and the memory that it shares with us.
+struct First {
+    loaded: Loaded,
+    rings: Vec<Ring>,
+    config: Arc<Config>,
+    counters: Counters,
+    notes: Vec<String>,
+}
+
+impl First {
+    fn load(options: &Options, source: &Source, chosen: &Chosen) -> Result<First> {
         let cpus = libbpf_rs::num_possible_cpus().doing("count the CPUs")?;
         let asked = options.ring_pages.saturating_mul(page_size() as u64);
         let sizes = budget::rings(cpus as u32, asked, limits::memory_limit());
@@ -134,9 +339,10 @@ impl Session {
                 sizes.bytes >> 10
             ));
         }
-
         let buffers = Buffers::new(&sizes)?;
-        let object = open(&chosen, cpus, &buffers)?;
+        let part = chosen.part.clone();
+        let mut object = source.open(&part)?;
+        object::size_maps(&mut object, cpus, &buffers)?;
         // the kernel waits for a grace period when a ring is put in its place: meanwhile the programs are verified
         let (object, made) = std::thread::scope(|scope| {
             let made = scope.spawn(|| buffers.make_rings());
@@ -154,7 +360,7 @@ impl Session {
         let counters = find(&object, "tracee_cpus")?;
         check_size("struct config", size_of::<ConfigBytes>(), bss.value_size())?;
         check_size("struct cpu_counters", size_of::<CpuBytes>(), counters.value_size())?;
-        let config = Config::new(bss.as_fd())?;
+        let config = Arc::new(Config::new(bss.as_fd())?);
         let counters = Counters::new(counters.as_fd(), cpus)?;
         config.set_fixed(&Fixed {
             self_pid: std::process::id(),
@@ -163,138 +369,9 @@ impl Session {
             exec_env: options.exec_env,
             rings: sizes.rings,
         });
-        if plan.wanted[usize::from(index::PRINT_MEM_DUMP)] != 0 && plan.dumps.is_empty() {
-            notes.push("print_mem_dump shows nothing: filter data.symbol_name or data.address says what".into());
-        }
-        fill_scopes(&object, &plan.scope)?;
-        config.set_scope(&plan.scope);
-        config.set_lesser(chosen.lesser());
-
-        let statistics = options.statistics.then(enable_statistics).transpose()?;
-        Ok(Session {
-            config,
-            counters,
-            rings,
-            policies: plan.scope.policies,
-            wanted: plan.wanted.clone(),
-            first: scan::at_start(plan, &chosen),
-            searches: Searches::new(&object, plan, &chosen)?,
-            notes,
-            refusals: Vec::new(),
-            chosen,
-            _links: attach(&object)?,
-            _object: object,
-            _statistics: statistics,
-        })
+        let loaded = Loaded::attached(object, part)?;
+        Ok(First { loaded, rings, config, counters, notes })
     }
-
-    /// From now on events are recorded.
-    pub fn begin(&self) {
-        self.config.set_wanted(self.wanted.iter().copied());
-    }
-
-    /// From now on nothing is; what is in the rings can still be read.
-    pub fn end(&self) {
-        self.config.set_wanted(self.wanted.iter().map(|_| 0));
-    }
-}
-
-/// The object with only what the plan needs, its maps sized for this machine.
-fn open(chosen: &Chosen, cpus: usize, buffers: &Buffers) -> Result<OpenObject> {
-    let mut builder = ObjectBuilder::default();
-    let builder = builder.name("tracee").doing("name the BPF object")?;
-    let object = if limits::is_older() { OLDER_OBJECT } else { OBJECT };
-    let mut object = builder.open_memory(object).doing("read the BPF object")?;
-    for mut program in object.progs_mut() {
-        let load = program.name().to_str().is_some_and(|name| name == FORGET || chosen.programs.contains(name));
-        program.set_autoload(load);
-    }
-    for mut map in object.maps_mut() {
-        let name = map.name().to_string_lossy().into_owned();
-        if name.ends_with(".rodata.groups") {
-            let value = map.initial_value_mut().unwrap_or_default();
-            let bits = [chosen.groups.after, chosen.groups.before].map(u64::to_ne_bytes).concat();
-            check_size("groups", bits.len(), value.len() as u32)?;
-            value.copy_from_slice(&bits);
-            continue;
-        }
-        let entries = match Some(name.as_str()) {
-            Some("tracee_rings") => {
-                map.reuse_fd(buffers.map()).doing("hand over the map of rings")?;
-                continue;
-            }
-            Some("tracee_cpus") => cpus as u32,
-            Some("tracee_builders") => (cpus + SPARE_BUILDERS) as u32,
-            _ => continue,
-        };
-        map.set_max_entries(entries).doing("size a BPF map")?;
-    }
-    Ok(object)
-}
-
-/// The map whose name ends so; libbpf puts the object's name before those of sections.
-fn find<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
-    let found = object.maps().find(|map| map.name().to_string_lossy().ends_with(name));
-    found.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
-}
-
-/// Attaches every program that was loaded.
-fn attach(object: &Object) -> Result<Vec<Link>> {
-    let name = |program: &ProgramMut| program.name().to_string_lossy().into_owned();
-    let mut links = Vec::new();
-    // run by hand, see scan.rs
-    let attached = |program: &ProgramMut| program.autoload() && name(program) != scan::PROGRAM;
-    for program in object.progs_mut().filter(attached) {
-        let link = program.attach();
-        let name = name(&program);
-        if link.is_err() {
-            messages::attach_failed(&name);
-        }
-        links.push(link.doing(format!("attach {name}"))?);
-    }
-    Ok(links)
-}
-
-/// Puts the values that scopes name into the maps that the programs look them up in.
-fn fill_scopes(object: &Object, scope: &Scope) -> Result<()> {
-    let put = |map: &Map, key: &[u8], verdict: &Verdict| {
-        let value = [verdict.yes.to_ne_bytes(), verdict.no.to_ne_bytes()].concat();
-        map.update(key, &value, MapFlags::ANY).doing("fill in the scopes")
-    };
-    let numbers = find(object, "tracee_numbers")?;
-    for ((key, value), verdict) in &scope.number_verdicts {
-        let mut probe = [0; 16];
-        probe[..4].copy_from_slice(&key.to_ne_bytes());
-        probe[8..].copy_from_slice(&value.to_ne_bytes());
-        put(&numbers, &probe, verdict)?;
-    }
-    let texts = find(object, "tracee_texts")?;
-    for ((key, text), verdict) in &scope.exact {
-        let mut probe = [0; 4 + TEXT_MAX];
-        probe[..4].copy_from_slice(&key.to_ne_bytes());
-        probe[4..4 + text.len()].copy_from_slice(text);
-        put(&texts, &probe, verdict)?;
-    }
-    for (name, entries) in [("tracee_prefix", &scope.prefixes), ("tracee_suffix", &scope.suffixes)] {
-        let trie = find(object, name)?;
-        for ((key, text), verdict) in entries {
-            let mut probe = [0; 8 + TEXT_MAX];
-            let bits = (4 + text.len() as u32) * 8;
-            probe[..4].copy_from_slice(&bits.to_ne_bytes());
-            probe[4..8].copy_from_slice(&key.to_ne_bytes());
-            probe[8..8 + text.len()].copy_from_slice(text);
-            put(&trie, &probe, verdict)?;
-        }
-    }
-    Ok(())
-}
-
-fn check_size(what: &str, ours: usize, theirs: u32) -> Result<()> {
-    if ours == theirs as usize {
-        return Ok(());
-    }
-    let detail = format!("{ours} bytes here, {theirs} in the BPF object");
-    Err(Error::new(format!("compare the layout of {what}"), io::ErrorKind::InvalidData, detail))
 }
 
 /// The kernel counts run times as long as the descriptor is open.

@@ -5,7 +5,9 @@ use std::os::fd::BorrowedFd;
 use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 
 use tracee_core::losses::Loss;
-use tracee_core::scope::{NumberScope, Scope, NUMBER_KEYS, TEXT_KEYS};
+use tracee_core::plan::Compiled;
+use tracee_core::scope::{NumberScope, MAX_POLICIES, NUMBER_KEYS, TEXT_KEYS};
+use tracee_core::tables::BANKS;
 
 use crate::error::Result;
 use crate::mapping::Mapping;
@@ -21,30 +23,42 @@ struct NumberScopeBytes {
     max: [u64; 64],
 }
 
+/// `struct text_scope`
 #[repr(C)]
 struct TextScopeBytes {
     used: u64,
     positive: u64,
     undecided: u64,
+    shapes: u64,
+}
+
+/// `struct plan`
+#[repr(C)]
+struct PlanBytes {
+    slots: u64,
+    generation: u64,
+    scoped: u64,
+    follow: u64,
+    wanted: [u64; MAX_EVENTS],
+    since: [u64; MAX_POLICIES],
+    /// `struct event_fields`
+    fields: [u32; MAX_EVENTS],
+    numbers: [NumberScopeBytes; NUMBER_KEYS.len()],
+    texts: [TextScopeBytes; TEXT_KEYS.len()],
 }
 
 /// `struct config`
 #[repr(C)]
 pub struct ConfigBytes {
-    policies: u64,
-    generation: u64,
-    scoped: u64,
-    follow: u64,
-    wanted: [u64; MAX_EVENTS],
-    lesser: [u64; MAX_EVENTS / 64],
+    bank: u32,
     self_pid: u32,
     sampling: u32,
     reader_state: u32,
     wake_bytes: u32,
     exec_env: u32,
     rings: u32,
-    numbers: [NumberScopeBytes; NUMBER_KEYS.len()],
-    texts: [TextScopeBytes; TEXT_KEYS.len()],
+    pad: u32,
+    plans: [PlanBytes; BANKS as usize],
 }
 
 /// `enum reader_state`
@@ -92,45 +106,63 @@ impl Config {
         self.half(offset_of!(ConfigBytes, rings)).store(fixed.rings, Ordering::Relaxed);
     }
 
-    /// The scopes, but for the values that stand in maps.
-    pub fn set_scope(&self, scope: &Scope) {
-        let put = |offset, value| self.word(offset).store(value, Ordering::Relaxed);
-        for (i, number) in scope.numbers.iter().enumerate() {
-            let base = offset_of!(ConfigBytes, numbers) + i * size_of::<NumberScopeBytes>();
+    /// Makes the plan of a bank, but for the values that stand in maps; nothing is wanted by it yet.
+    pub fn set_plan(&self, bank: u32, plan: &Compiled, generation: u64, since: &[u64; MAX_POLICIES]) {
+        self.set_wanted(bank, std::iter::repeat_n(0, MAX_EVENTS));
+        let plan_at = Config::plan_at(bank);
+        let put = |offset, value| self.word(plan_at + offset).store(value, Ordering::Relaxed);
+        for (i, number) in plan.scope.numbers.iter().enumerate() {
+            let base = offset_of!(PlanBytes, numbers) + i * size_of::<NumberScopeBytes>();
             let NumberScope { used, positive, ranged, min, max } = number;
             put(base + offset_of!(NumberScopeBytes, used), *used);
             put(base + offset_of!(NumberScopeBytes, positive), *positive);
             put(base + offset_of!(NumberScopeBytes, ranged), *ranged);
-            for policy in 0..64 {
-                put(base + offset_of!(NumberScopeBytes, min) + 8 * policy, min[policy]);
-                put(base + offset_of!(NumberScopeBytes, max) + 8 * policy, max[policy]);
+            for slot in 0..MAX_POLICIES {
+                put(base + offset_of!(NumberScopeBytes, min) + 8 * slot, min[slot]);
+                put(base + offset_of!(NumberScopeBytes, max) + 8 * slot, max[slot]);
             }
         }
-        for (i, text) in scope.texts.iter().enumerate() {
-            let base = offset_of!(ConfigBytes, texts) + i * size_of::<TextScopeBytes>();
+        for (i, text) in plan.scope.texts.iter().enumerate() {
+            let base = offset_of!(PlanBytes, texts) + i * size_of::<TextScopeBytes>();
             put(base + offset_of!(TextScopeBytes, used), text.used);
             put(base + offset_of!(TextScopeBytes, positive), text.positive);
             put(base + offset_of!(TextScopeBytes, undecided), text.undecided);
+            put(base + offset_of!(TextScopeBytes, shapes), text.shapes);
         }
-        put(offset_of!(ConfigBytes, policies), scope.policies);
-        put(offset_of!(ConfigBytes, scoped), scope.scoped);
-        put(offset_of!(ConfigBytes, follow), scope.follow);
-        self.word(offset_of!(ConfigBytes, generation)).fetch_add(1, Ordering::Release);
+        for (slot, generation) in since.iter().enumerate() {
+            put(offset_of!(PlanBytes, since) + 8 * slot, *generation);
+        }
+        for event in 0..MAX_EVENTS {
+            let fields = plan.fields.events.get(&(event as u16));
+            let bytes = fields.map_or(0, |f| u32::from(f.first) | u32::from(f.early) << 16 | u32::from(f.late) << 24);
+            self.half(plan_at + offset_of!(PlanBytes, fields) + 4 * event).store(bytes, Ordering::Relaxed);
+        }
+        put(offset_of!(PlanBytes, slots), plan.scope.slots);
+        put(offset_of!(PlanBytes, scoped), plan.scope.scoped);
+        put(offset_of!(PlanBytes, follow), plan.scope.follow);
+        self.word(plan_at + offset_of!(PlanBytes, generation)).store(generation, Ordering::Release);
     }
 
-    /// By event index: the policies that select it. All zero: nothing is traced.
-    pub fn set_wanted(&self, wanted: impl Iterator<Item = u64>) {
-        for (event, policies) in wanted.take(MAX_EVENTS).enumerate() {
-            self.word(offset_of!(ConfigBytes, wanted) + 8 * event).store(policies, Ordering::Release);
+    fn plan_at(bank: u32) -> usize {
+        offset_of!(ConfigBytes, plans) + (bank % BANKS) as usize * size_of::<PlanBytes>()
+    }
+
+    /// From now on the kernel side goes by the plan of this bank.
+    pub fn set_bank(&self, bank: u32) {
+        self.half(offset_of!(ConfigBytes, bank)).store(bank, Ordering::SeqCst);
+    }
+
+    /// By event index: the slots that select it. All zero: nothing is traced.
+    pub fn set_wanted(&self, bank: u32, wanted: impl Iterator<Item = u64>) {
+        for (event, slots) in wanted.take(MAX_EVENTS).enumerate() {
+            let at = Config::plan_at(bank) + offset_of!(PlanBytes, wanted) + 8 * event;
+            self.word(at).store(slots, Ordering::Release);
         }
     }
 
-    /// The events that are not taken where they happen.
-    pub fn set_lesser(&self, events: impl Iterator<Item = u16>) {
-        for event in events.map(usize::from).filter(|event| *event < MAX_EVENTS) {
-            let word = self.word(offset_of!(ConfigBytes, lesser) + 8 * (event / 64));
-            word.fetch_or(1 << (event % 64), Ordering::Relaxed);
-        }
+    /// From now on nothing is traced; what is in the rings can still be read.
+    pub fn end(&self) {
+        (0..BANKS).for_each(|bank| self.set_wanted(bank, std::iter::repeat_n(0, MAX_EVENTS)));
     }
 
     pub fn set_reader(&self, state: Reader) {

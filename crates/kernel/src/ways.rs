@@ -9,6 +9,9 @@ use tracee_core::plan::Compiled;
 use crate::probe::{self, Kernel};
 use crate::scan;
 
+/// Only in the object for older kernels, where it is always needed.
+const FORGET: &str = "tracee_forget";
+
 /// Kinds of hooks that may be used; the others stand back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed(Option<Vec<String>>);
@@ -39,8 +42,8 @@ impl Allowed {
     }
 }
 
-/// Groups of system calls by bit, the place in [`GROUPS`]: `groups` of `bpf/groups.bpf.c`.
-#[derive(Debug, Default)]
+/// Groups of system calls by bit, the place in [`GROUPS`]: `served` of `bpf/include/maps.h`.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Groups {
     pub after: u64,
     pub before: u64,
@@ -60,21 +63,68 @@ impl Groups {
 /// What was chosen for the events of a plan.
 #[derive(Debug, Default)]
 pub struct Chosen {
-    /// Names of the programs to load.
-    pub programs: BTreeSet<&'static str>,
-    /// The groups of system calls that are looked into.
-    pub groups: Groups,
     /// By event index: the way it is taken, and why no better one is.
     pub ways: BTreeMap<u16, (&'static Way, String)>,
     /// By event index: why there is no way.
     pub unavailable: BTreeMap<u16, String>,
+    /// What it takes.
+    pub part: Part,
 }
 
-impl Chosen {
+/// What one loaded object does of that: events, and programs that are there for all.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// By event index. Those are among them that others are derived from.
+    pub events: BTreeMap<u16, &'static Way>,
+    pub common: BTreeSet<&'static str>,
+}
+
+impl Part {
+    /// One program alone.
+    pub fn of(program: &'static str) -> Part {
+        Part { events: BTreeMap::new(), common: [program].into() }
+    }
+
+    /// What is in none of the others.
+    pub fn without<'a>(&self, others: impl Iterator<Item = &'a Part>) -> Part {
+        let mut rest = self.clone();
+        for other in others {
+            rest.events.retain(|event, _| !other.events.contains_key(event));
+            rest.common.retain(|program| !other.common.contains(program));
+        }
+        rest
+    }
+
+    /// Keeps only what is in the other.
+    pub fn retain(&mut self, other: &Part) {
+        self.events.retain(|event, _| other.events.contains_key(event));
+        self.common.retain(|program| other.common.contains(program));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.common.is_empty()
+    }
+
+    fn hooks(&self) -> impl Iterator<Item = &'static Hook> + '_ {
+        self.events.values().flat_map(|way| way.hooks)
+    }
+
+    /// Names of the programs to load.
+    pub fn programs(&self) -> BTreeSet<&'static str> {
+        self.hooks().filter_map(|hook| hook.program).chain(self.common.iter().copied()).collect()
+    }
+
+    /// The groups of system calls that are looked into.
+    pub fn groups(&self) -> Groups {
+        let mut groups = Groups::default();
+        self.hooks().for_each(|hook| groups.add(hook));
+        groups
+    }
+
     /// Indices of the events that are not taken where they happen.
     pub fn lesser(&self) -> impl Iterator<Item = u16> + '_ {
         let lesser = |way: &Way| !way.hooks.iter().any(|hook| probe::BETTER.contains(&hook.kind));
-        self.ways.iter().filter(move |(_, (way, _))| lesser(way)).map(|(index, _)| *index)
+        self.events.iter().filter(move |(_, way)| lesser(way)).map(|(event, _)| *event)
     }
 }
 
@@ -83,19 +133,21 @@ impl Chosen {
 pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTreeMap<String, String>) -> Chosen {
     let mut chosen = Chosen::default();
     // for the table of tasks, whatever is traced
-    chosen.programs.extend(["tracee_fork", "tracee_exec", "tracee_exit"]);
+    chosen.part.common.extend(["tracee_fork", "tracee_exec", "tracee_exit", FORGET]);
     for (index, event) in (0..).zip(&EVENTS) {
         if plan.wanted[usize::from(index)] == 0 {
             continue;
         }
         match way(event, kernel, allowed, refused) {
             Ok((way, why)) => {
-                chosen.programs.extend(way.hooks.iter().filter_map(|hook| hook.program));
-                for hook in way.hooks {
-                    chosen.groups.add(hook);
+                chosen.part.events.insert(index, way);
+                for base in way.hooks.iter().filter_map(Hook::base) {
+                    if let Ok((way, _)) = self::way(&EVENTS[usize::from(base)], kernel, allowed, refused) {
+                        chosen.part.events.insert(base, way);
+                    }
                 }
                 let reads = |hook: &Hook| hook.kind == "scan" && scan::reads_memory(hook.target);
-                chosen.programs.extend(way.hooks.iter().any(reads).then_some(scan::PROGRAM));
+                chosen.part.common.extend(way.hooks.iter().any(reads).then_some(scan::PROGRAM));
                 chosen.ways.insert(index, (way, why));
             }
             Err(why) => {
@@ -105,7 +157,7 @@ pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTr
     }
     let tree = tracee_core::scope::NUMBER_KEYS.iter().position(|key| *key == "tree");
     if plan.scope.follow != 0 || tree.is_some_and(|key| plan.scope.numbers[key].used != 0) {
-        chosen.programs.extend(["tracee_inherit", "tracee_follow"]);
+        chosen.part.common.extend(["tracee_inherit", "tracee_follow"]);
     }
     chosen
 }
@@ -125,7 +177,8 @@ fn way(
         }
         let refusal = way.hooks.iter().find_map(|hook| {
             let tried = refused.get(&hook.name()).or_else(|| refused.get(hook.program?)).cloned();
-            tried.or_else(|| kernel.refusal(hook)).map(|why| format!("{}: {why}", hook.kind))
+            let base = || self::way(&EVENTS[usize::from(hook.base()?)], kernel, allowed, refused).err();
+            tried.or_else(|| kernel.refusal(hook)).or_else(base).map(|why| format!("{}: {why}", hook.kind))
         });
         match refusal {
             None => {

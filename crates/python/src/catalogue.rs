@@ -1,5 +1,7 @@
 //! The catalogue, for Python: what `--events list`, the documentation and the checks of names read.
 
+use std::collections::BTreeMap;
+
 use pyo3::prelude::*;
 use tracee_core::catalogue::{self as core, EVENTS};
 
@@ -11,7 +13,10 @@ pub struct EventKind {
     category: &'static str,
     about: &'static str,
     sets: Vec<&'static str>,
+    /// Ways to take it, best first.
     attach: Vec<String>,
+    /// Of each way, what it does not see or know.
+    misses: Vec<&'static str>,
     args: Vec<Py<Arg>>,
 }
 
@@ -44,8 +49,16 @@ fn kind(py: Python<'_>, event: &'static core::Event) -> PyResult<EventKind> {
         about: event.about,
         sets: event.sets.to_vec(),
         attach: event.attach.iter().map(core::Way::name).collect(),
+        misses: event.attach.iter().map(|way| way.misses).collect(),
         args: args.collect::<PyResult<_>>()?,
     })
+}
+
+/// Numbers of system calls, by name: as this machine's programs make them, or (`compat`) as 32-bit ones do.
+#[pyfunction]
+pub fn call_numbers(compat: bool) -> BTreeMap<&'static str, u32> {
+    let calls: &[core::Call] = if compat { &core::COMPAT_CALLS } else { &core::NATIVE_CALLS };
+    calls.iter().map(|call| (call.name, call.number)).collect()
 }
 
 /// Categories of events, each once, in the catalogue's order.

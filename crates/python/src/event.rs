@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use tracee_core::event::Event as CoreEvent;
 use tracee_core::format::json::Json;
 use tracee_core::format::{Context, Format};
-use tracee_core::pipeline::Batch;
+use tracee_core::pipeline::{Batch, Member};
 use tracee_core::value::{SockAddr, Text, Timespec, Value};
 
 /// One event. Fields are decoded when they are read.
@@ -17,21 +17,20 @@ use tracee_core::value::{SockAddr, Text, Timespec, Value};
 pub struct Event {
     batch: Arc<Batch>,
     index: usize,
-    policy_names: Arc<Vec<String>>,
     args: PyOnceLock<Py<PyDict>>,
 }
 
 impl Event {
-    pub fn new(batch: Arc<Batch>, index: usize, policy_names: Arc<Vec<String>>) -> Event {
-        Event { batch, index, policy_names, args: PyOnceLock::new() }
+    pub fn new(batch: Arc<Batch>, index: usize) -> Event {
+        Event { batch, index, args: PyOnceLock::new() }
     }
 
-    fn parts(&self) -> PyResult<(CoreEvent<'_>, u64, Option<&[u8]>)> {
+    fn parts(&self) -> PyResult<Member<'_>> {
         self.batch.get(self.index).ok_or_else(|| PyValueError::new_err("no such event in the batch"))
     }
 
     fn with<T>(&self, take: impl FnOnce(&CoreEvent<'_>) -> T) -> PyResult<T> {
-        self.parts().map(|(event, ..)| take(&event))
+        self.parts().map(|member| take(&member.event))
     }
 }
 
@@ -129,21 +128,20 @@ impl Event {
 
     #[getter]
     fn executable<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        let (_, _, executable) = self.parts()?;
-        executable.map(|path| text(py, path)).transpose()
+        self.parts()?.executable.map(|path| text(py, path)).transpose()
     }
 
     #[getter]
     fn policies(&self) -> PyResult<Vec<&str>> {
-        let (_, matched, _) = self.parts()?;
-        let named = self.policy_names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let Member { matched, names, .. } = self.parts()?;
+        let named = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
         Ok(named.filter(|(i, _)| matched >> i & 1 != 0).map(|(_, name)| name.as_str()).collect())
     }
 
     #[getter]
     fn args<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let made = self.args.get_or_try_init(py, || {
-            let (event, ..) = self.parts()?;
+            let Member { event, .. } = self.parts()?;
             let dict = PyDict::new(py);
             for (i, arg) in event.info.args.iter().enumerate() {
                 dict.set_item(arg.name, value(py, event.value(i))?)?;
@@ -156,7 +154,7 @@ impl Event {
     /// Paths of the files behind descriptor arguments, by argument, as far as they were looked up.
     #[getter]
     fn paths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (event, ..) = self.parts()?;
+        let Member { event, .. } = self.parts()?;
         let dict = PyDict::new(py);
         for (i, arg) in event.info.args.iter().enumerate() {
             if let Some(file) = event.file(i) {
@@ -169,14 +167,14 @@ impl Event {
     /// The event as the one line of JSON that `--output json` prints.
     #[pyo3(signature = (*, parse_arguments = false))]
     fn to_json(&self, parse_arguments: bool) -> PyResult<String> {
-        let (event, matched, executable) = self.parts()?;
+        let Member { event, matched, names, executable } = self.parts()?;
         let executable =
             executable.map(|path| tracee_core::tasks::Executable { path: path.into(), deleted: false, serial: 1 });
         let context = Context {
             clock: self.batch.clock,
             executable: executable.as_ref(),
             matched,
-            policy_names: &self.policy_names,
+            policy_names: names,
             host_mount_ns: 0,
         };
         let mut line = Vec::new();

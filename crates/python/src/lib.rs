@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use super::catalogue::{categories, events, nearest, Arg, EventKind};
+    use super::catalogue::{call_numbers, categories, events, nearest, Arg, EventKind};
     #[pymodule_export]
     use super::event::{unescape, Event};
     #[pymodule_export]

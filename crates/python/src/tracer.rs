@@ -18,10 +18,10 @@ use tracee_core::catalogue::EVENTS;
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
 use tracee_core::format::Format;
-use tracee_core::pipeline::{Batch, Pipeline, Subscriber};
-use tracee_core::plan::{Compiled, Plan, PlanError};
+use tracee_core::pipeline::{Batch, Pipeline, Policies, Subscriber};
+use tracee_core::plan::{Plan, PlanError};
 use tracee_core::writer::{Fate, Writer};
-use tracee_kernel::{Allowed, Options, Progress, Session};
+use tracee_kernel::{Allowed, Feed, Options, Progress, Session};
 
 use crate::event::Event;
 
@@ -54,8 +54,8 @@ pub fn check(plan: &str) -> PyResult<Vec<Place>> {
 }
 
 struct Ready {
-    session: Session,
-    plan: Compiled,
+    feed: Feed,
+    policies: Policies,
 }
 
 struct Channel {
@@ -78,23 +78,29 @@ impl Subscriber for Channel {
 /// Traces until stopped. Made: loaded and attached. Begun: recording.
 #[pyclass(frozen, module = "tracee._core")]
 pub struct Tracer {
+    /// What is loaded and attached.
+    session: Mutex<Option<Session>>,
+    /// Until it begins.
     ready: Mutex<Option<Ready>>,
     progress: Arc<Progress>,
     reader: Mutex<Option<JoinHandle<Result<(), String>>>>,
     fates: Mutex<Vec<Fate>>,
     batches: Mutex<Option<Receiver<Batch>>>,
-    policy_names: Arc<Vec<String>>,
     #[pyo3(get)]
     notes: Vec<String>,
-    /// Of programs that the kernel did not take: what it said.
-    #[pyo3(get)]
-    refusals: Vec<String>,
-    /// By event: the way it is taken, what that misses, and why there is no better.
-    #[pyo3(get)]
-    ways: BTreeMap<&'static str, (String, &'static str, String)>,
-    /// By event: why it cannot be had.
-    #[pyo3(get)]
-    unavailable: BTreeMap<&'static str, String>,
+}
+
+fn name(index: u16) -> &'static str {
+    EVENTS[usize::from(index)].name
+}
+
+fn bad_plan(errors: Vec<PlanError>) -> PyErr {
+    let lines: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+    PyValueError::new_err(lines.join("; "))
+}
+
+fn refused(error: tracee_kernel::Error) -> PyErr {
+    KernelError::new_err((error.to_string(), error.is_permission()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -115,24 +121,14 @@ impl Tracer {
         statistics: bool,
         attach: &str,
     ) -> PyResult<Tracer> {
-        let plan = parse(plan)?.compile().map_err(|errors| {
-            let lines: Vec<String> = errors.into_iter().map(|e| e.message).collect();
-            PyValueError::new_err(lines.join("; "))
-        })?;
+        let plan = parse(plan)?.compile().map_err(bad_plan)?;
         let allowed = Allowed::parse(attach).ok_or_else(|| PyValueError::new_err(format!("attach: {attach:?}")))?;
         let options = Options { ring_pages, sampling_percent: sampling, exec_env, statistics, allowed };
-        let session = py
-            .detach(|| Session::new(&plan, &options))
-            .map_err(|e| KernelError::new_err((e.to_string(), e.is_permission())))?;
-        let name = |index: &u16| EVENTS[usize::from(*index)].name;
-        let chosen = &session.chosen;
+        let (session, feed, policies) = py.detach(|| Session::new(plan, &options)).map_err(refused)?;
         Ok(Tracer {
-            ways: chosen.ways.iter().map(|(i, (way, why))| (name(i), (way.name(), way.misses, why.clone()))).collect(),
-            unavailable: chosen.unavailable.iter().map(|(index, why)| (name(index), why.clone())).collect(),
-            policy_names: Arc::new(plan.names.clone()),
             notes: session.notes.clone(),
-            refusals: session.refusals.clone(),
-            ready: Mutex::new(Some(Ready { session, plan })),
+            session: Mutex::new(Some(session)),
+            ready: Mutex::new(Some(Ready { feed, policies })),
             progress: Arc::default(),
             reader: Mutex::new(None),
             fates: Mutex::new(Vec::new()),
@@ -140,13 +136,48 @@ impl Tracer {
         })
     }
 
+    /// Of programs that the kernel did not take: what it said.
+    #[getter]
+    fn refusals(&self) -> Vec<String> {
+        lock(&self.session).as_ref().map(|session| session.refusals.clone()).unwrap_or_default()
+    }
+
+    /// By event: the way it is taken, what that misses, and why there is no better.
+    #[getter]
+    fn ways(&self) -> BTreeMap<&'static str, (String, &'static str, String)> {
+        let session = lock(&self.session);
+        let ways = session.iter().flat_map(|session| &session.chosen.ways);
+        ways.map(|(index, (way, why))| (name(*index), (way.name(), way.misses, why.clone()))).collect()
+    }
+
+    /// By event: why it cannot be had.
+    #[getter]
+    fn unavailable(&self) -> BTreeMap<&'static str, String> {
+        let session = lock(&self.session);
+        let unavailable = session.iter().flat_map(|session| &session.chosen.unavailable);
+        unavailable.map(|(index, why)| (name(*index), why.clone())).collect()
+    }
+
+    /// Puts another plan in the place of the one in use, while it traces. What both want is traced without a gap.
+    ///
+    /// Raises ValueError for a plan that is none, KernelError where the kernel refuses; all stays as it was then.
+    fn replace(&self, py: Python<'_>, plan: &str) -> PyResult<()> {
+        let plan = parse(plan)?;
+        py.detach(|| {
+            let mut session = lock(&self.session);
+            let session = session.as_mut().ok_or_else(|| PyRuntimeError::new_err("the tracer has ended"))?;
+            let compiled = plan.compile_after(Some(session.slots())).map_err(bad_plan)?;
+            session.replace(compiled).map_err(refused)
+        })
+    }
+
     /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated.
     #[pyo3(signature = (outputs, *, subscribe = false))]
     fn begin(&self, outputs: Vec<(String, i32, bool, Option<usize>)>, subscribe: bool) -> PyResult<()> {
-        let Ready { mut session, plan } =
+        let Ready { mut feed, policies } =
             lock(&self.ready).take().ok_or_else(|| PyRuntimeError::new_err("the tracer has begun already"))?;
         let host = std::fs::metadata("/proc/1/ns/mnt").or_else(|_| std::fs::metadata("/proc/self/ns/mnt"));
-        let mut pipeline = Pipeline::new(plan.filter, plan.names, host.map_or(0, |m| m.ino() as u32));
+        let mut pipeline = Pipeline::new(policies, host.map_or(0, |m| m.ino() as u32));
         for (format, fd, parse_arguments, width) in outputs {
             let format: Box<dyn Format> = match format.as_str() {
                 "json" => Box::new(Json::new(parse_arguments)),
@@ -169,11 +200,11 @@ impl Tracer {
             pipeline.set_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
             *lock(&self.batches) = Some(receiver);
         }
-        session.begin();
+        lock(&self.session).iter().for_each(Session::begin);
         let progress = self.progress.clone();
         let thread = std::thread::Builder::new().name("tracee-reader".into());
         let reader = thread.spawn(move || {
-            let result = tracee_kernel::run(&mut session, &mut pipeline, &progress);
+            let result = tracee_kernel::run(&mut feed, &mut pipeline, &progress);
             pipeline.flush();
             result.map_err(|e| e.to_string())
         })?;
@@ -211,7 +242,62 @@ impl Tracer {
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
         self.stop();
         *lock(&self.ready) = None;
-        let Some(reader) = lock(&self.reader).take() else { return Ok(()) };
+        let reader = lock(&self.reader).take();
+        let ended = reader.map_or(Ok(()), |reader| self.end(py, reader));
+        py.detach(|| drop(lock(&self.session).take()));
+        ended
+    }
+
+    /// The next batch of events, waiting up to `seconds`; empty where none came, None when there will be none.
+    fn batch(&self, py: Python<'_>, seconds: f64) -> PyResult<Option<Vec<Event>>> {
+        let receiver = lock(&self.batches).clone();
+        let receiver = receiver.ok_or_else(|| PyRuntimeError::new_err("the tracer has no subscriber"))?;
+        let end = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
+        loop {
+            py.check_signals()?;
+            let rest = end.saturating_duration_since(Instant::now());
+            match py.detach(|| receiver.recv_timeout(rest.min(SIGNALS))) {
+                Ok(batch) => {
+                    let batch = Arc::new(batch);
+                    let event = |i| Event::new(batch.clone(), i);
+                    return Ok(Some((0..batch.len()).map(event).collect()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) if rest.is_zero() => return Ok(Some(Vec::new())),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Events lost so far, and when the first was (ns since 1970, 0: none was).
+    fn losses(&self) -> (u64, u64) {
+        let since = self.progress.lost_since.load(Ordering::Acquire);
+        (self.progress.lost.load(Ordering::Acquire), since)
+    }
+
+    /// What was passed over since the last call: a line each, for who debugs.
+    fn remarks(&self) -> Vec<String> {
+        self.progress.remarks()
+    }
+
+    /// Counters, by name.
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (counters, totals) = self.progress.counters();
+        let dict = PyDict::new(py);
+        dict.set_item("sent", totals.sent)?;
+        dict.set_item("lost", totals.lost)?;
+        dict.set_item("controlLost", totals.control_lost)?;
+        dict.set_item("read", counters.read)?;
+        dict.set_item("matched", counters.matched)?;
+        dict.set_item("malformed", counters.malformed)?;
+        dict.set_item("bytesWritten", counters.bytes)?;
+        Ok(dict)
+    }
+}
+
+impl Tracer {
+    /// Waits for the reader, and says what went wrong with it or with an output.
+    fn end(&self, py: Python<'_>, reader: JoinHandle<Result<(), String>>) -> PyResult<()> {
         let fates = lock(&self.fates).clone();
         let (result, given_up) = py.detach(|| {
             let end = Instant::now() + PATIENCE;
@@ -236,46 +322,5 @@ impl Tracer {
             return Err(PyRuntimeError::new_err("an output takes nothing: what it had not taken is lost"));
         }
         Ok(())
-    }
-
-    /// The next batch of events, waiting up to `seconds`; empty where none came, None when there will be none.
-    fn batch(&self, py: Python<'_>, seconds: f64) -> PyResult<Option<Vec<Event>>> {
-        let receiver = lock(&self.batches).clone();
-        let receiver = receiver.ok_or_else(|| PyRuntimeError::new_err("the tracer has no subscriber"))?;
-        let end = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
-        loop {
-            py.check_signals()?;
-            let rest = end.saturating_duration_since(Instant::now());
-            match py.detach(|| receiver.recv_timeout(rest.min(SIGNALS))) {
-                Ok(batch) => {
-                    let batch = Arc::new(batch);
-                    let event = |i| Event::new(batch.clone(), i, self.policy_names.clone());
-                    return Ok(Some((0..batch.len()).map(event).collect()));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) if rest.is_zero() => return Ok(Some(Vec::new())),
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-    }
-
-    /// Events lost so far, and when the first was (ns since 1970, 0: none was).
-    fn losses(&self) -> (u64, u64) {
-        let since = self.progress.lost_since.load(Ordering::Acquire);
-        (self.progress.lost.load(Ordering::Acquire), since)
-    }
-
-    /// Counters, by name.
-    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let (counters, totals) = self.progress.counters();
-        let dict = PyDict::new(py);
-        dict.set_item("sent", totals.sent)?;
-        dict.set_item("lost", totals.lost)?;
-        dict.set_item("controlLost", totals.control_lost)?;
-        dict.set_item("read", counters.read)?;
-        dict.set_item("matched", counters.matched)?;
-        dict.set_item("malformed", counters.malformed)?;
-        dict.set_item("bytesWritten", counters.bytes)?;
-        Ok(dict)
     }
 }

@@ -29,11 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             run(settings)
     except TraceeError as error:
-        print(f"ERROR {error}", file=sys.stderr)
+        for line in error.lines:
+            print(f"ERROR {_printable(line)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _printable(text: str) -> str:
+    """What a file says may be told of, but must not act on the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _command(name: str, arguments: Sequence[str]) -> None:

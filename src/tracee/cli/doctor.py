@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
+import sys
 from collections.abc import Sequence
 from itertools import groupby
 
 from tracee import _core
 from tracee.cli.flags import CommandParser, nearest_word
 from tracee.doctor import EventReport, Machine, Report, examine
-from tracee.errors import KernelRefusedError
+from tracee.errors import KernelRefusedError, UnseenError
 from tracee.kernel import KernelSettings
 
 FORMATS = ("table", "json")
@@ -22,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     flags = CommandParser(prog="tracee doctor", description="What can be seen on this machine, and what cannot.")
     flags.add_argument("-o", "--output", default="table", metavar="FORMAT", help="table (default) or json")
     flags.add_argument("--attach", default="best", metavar="HOW", help="as for tracing")
+    flags.add_argument("--prove", action="store_true", help="do what is to be seen, and look whether it is")
     return flags
 
 
@@ -31,17 +34,32 @@ def command(arguments: Sequence[str]) -> None:
     Raises:
         InputError: a flag or value that cannot be.
         KernelRefusedError: nothing can be traced here.
+        UnseenError: a deed was not seen, and its event's way does not say so.
     """
     given = parser().parse_args(arguments)
     format = nearest_word("--output", given.output, FORMATS)
     settings = KernelSettings(attach=nearest_word("--attach", given.attach, _core.ATTACH))
-    report = examine(settings)
+    report = _prove(settings) if given.prove else examine(settings)
     if format == "json":
         print(json.dumps(report.to_json(), indent=2), flush=True)
     else:
         print("\n".join(table(report)), flush=True)
     if report.trouble:
         raise KernelRefusedError(report.trouble)
+    unseen = [proof for proof in report.proof or () if proof.outcome == "unseen" and not proof.stated]
+    if unseen:
+        raise UnseenError("not seen, though it should be: " + "; ".join(f"{p.event}: {p.label}" for p in unseen))
+
+
+def _prove(settings: KernelSettings) -> Report:
+    from tracee.doctor.proof import Doer, all_deeds
+
+    # however this ends, what was made for it goes
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    # made first, while this process has no other threads
+    with Doer(all_deeds()) as doer:
+        return examine(settings, doer)
 
 
 def table(report: Report) -> list[str]:
@@ -49,6 +67,10 @@ def table(report: Report) -> list[str]:
     lines = [f"{name:14} {value}" for name, value in _facts(report.machine)]
     if not report.events:
         return lines
+    if report.proof is not None:
+        from tracee.cli.proof import proof_table
+
+        return [*lines, "", *proof_table(report.events, report.proof)]
     rows = [("EVENT", "WAY", "MISSES"), *_rows(report.events)]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     lines += ["", *(f"{name:{widths[0]}}  {way:{widths[1]}}  {misses}".rstrip() for name, way, misses in rows)]

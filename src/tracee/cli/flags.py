@@ -14,7 +14,7 @@ from tracee.events import DEFAULT, nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
 from tracee.output import OutputSettings, parse_outputs
 
-COMMANDS = ("doctor",)
+COMMANDS = ("doctor", "policy")
 """Words that may come first: each is a module of this package, with a function ``command`` for the words after it."""
 
 
@@ -31,8 +31,12 @@ class Settings(NamedTuple):
     """All that a run needs, wherever it was said."""
 
     events: tuple[str, ...] = (DEFAULT,)
+    """Empty: what the policies name, and nothing else."""
     scope: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    watch_policies: bool = False
+    """Files and folders."""
     output: OutputSettings = OutputSettings()
     kernel: KernelSettings = KernelSettings()
     log_level: str = "warn"
@@ -71,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SCOPE",
-        help="which tasks: pid, uid, comm, executable, tree, mntns, pidns with an operator (= != < > <= >=) and "
+        help="which tasks: pid, uid, comm, executable, tree, mntns, pidns, uts with an operator (= != < > <= >=) and "
         "values; follow; global",
     )
     flags.add_argument(
@@ -81,6 +85,20 @@ def parser() -> argparse.ArgumentParser:
         default=[],
         metavar="FILTER",
         help="which events: data.ARGUMENT or retval with = != < > <= >= and values, such as data.pathname=/etc/*",
+    )
+    flags.add_argument(
+        "-p",
+        "--policy",
+        action="append",
+        default=[],
+        metavar="FILE|DIR",
+        help="policies: a YAML file, or a folder's *.yaml and *.yml (see docs/policies.md); events, scopes and filters "
+        "given beside them are one more",
+    )
+    flags.add_argument(
+        "--watch-policies",
+        action="store_true",
+        help="replace policies whose files have changed, as SIGHUP does at any time",
     )
     flags.add_argument(
         "-o",
@@ -130,7 +148,11 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
         return Command.HELP, Settings()
     if given.version:
         return Command.VERSION, Settings()
-    events = tuple(word for text in given.events or [DEFAULT] for word in text.split(",") if word)
+    if given.watch_policies and not given.policy:
+        raise InputError("--watch-policies: there is no --policy to be watched")
+    only_policies = given.policy and not (given.events or given.scope or given.filter)
+    texts = given.events or ([] if only_policies else [DEFAULT])
+    events = tuple(word for text in texts for word in text.split(",") if word)
     if events == ("list",):
         return Command.LIST, Settings()
     output = parse_outputs(given.output)
@@ -145,6 +167,8 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
         events=events,
         scope=tuple(given.scope),
         filters=tuple(given.filter),
+        policies=tuple(given.policy),
+        watch_policies=given.watch_policies,
         output=output,
         kernel=kernel,
         log_level=given.log,

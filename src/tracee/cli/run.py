@@ -7,19 +7,20 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from tracee import _core
 from tracee.cli.flags import Settings
 from tracee.errors import OutputError
-from tracee.events import select
 from tracee.kernel import load
 from tracee.log import logger, set_up
 from tracee.output import OpenOutputs
-from tracee.policy import plan_from_flags
+from tracee.policy import Plan, plan_from, remarks
 
 _LOOK = 1.0
-"""Seconds between two looks at the losses: so often they are told at most."""
+"""Seconds between two looks at losses, remarks and policies."""
 
 
 def run(settings: Settings) -> None:
@@ -29,39 +30,69 @@ def run(settings: Settings) -> None:
         TraceeError: it could not begin, or an output failed.
     """
     set_up(settings.log_level)
-    plan = plan_from_flags(select(settings.events), settings.scope, settings.filters)
+    plan = plan_of(settings)
     with OpenOutputs(settings.output.outputs) as outputs:
         tracer = load(plan, settings.kernel)
         for note in tracer.notes:
             logger.info(note)
-        _tell_ways(tracer, set(settings.events))
+        _tell_plan(tracer, plan)
         _stop_on_signals(tracer)
         outputs.begin()
         parse_arguments = settings.output.parse_arguments
         tracer.begin([(o.format, o.fd, parse_arguments, o.width()) for o in outputs.opened])
-        logger.debug("tracing has begun")
         losses = _Losses(tracer)
+        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer)]
+        if settings.policies:
+            from tracee.cli.reload import Reloader
+
+            told = partial(_tell_plan, tracer)
+            plan_now = partial(plan_of, settings)
+            looks.append(Reloader(tracer, settings.policies, plan_now, told, watch=settings.watch_policies).look)
+        logger.debug("tracing has begun")
         while not tracer.wait(_LOOK):
-            losses.tell()
+            for look in looks:
+                look()
         try:
             tracer.finish()
         except RuntimeError as error:
             raise OutputError(str(error)) from error
         finally:
             losses.tell()
+            _tell_remarks(tracer)
             if settings.stats:
                 _print_statistics(tracer, as_json=any(o.format == "json" for o in outputs.opened))
 
 
-def _tell_ways(tracer: _core.Tracer, named: set[str]) -> None:
-    """Says what cannot be had: aloud where the user named it, else for who asks."""
+def plan_of(settings: Settings) -> Plan:
+    """What is to be traced, by flags and policy files as they are now.
+
+    Raises:
+        InputError: all that is wrong with it.
+    """
+    return plan_from(settings.events, settings.scope, settings.filters, settings.policies)
+
+
+def _tell_plan(tracer: _core.Tracer, plan: Plan) -> None:
+    """Says what is odd in a plan that is in use, how each of its events is taken, and what cannot be had."""
+    named = {word for policy in plan.policies for word in policy.written}
+    for event, remark in remarks(plan).items():
+        logger.log(_gravity(event, named), remark)
     for text in tracer.refusals:
         logger.debug("done without: %s", text)
     for event, why in tracer.unavailable.items():
-        level = logging.WARNING if event in named else logging.DEBUG
-        logger.log(level, "event %s is not available on this kernel: %s", event, why)
+        logger.log(_gravity(event, named), "event %s is not available on this kernel: %s", event, why)
     for event, (way, misses, _) in tracer.ways.items():
         logger.debug("%s is taken by %s%s", event, way, f", which misses {misses}" if misses else "")
+
+
+def _tell_remarks(tracer: _core.Tracer) -> None:
+    for remark in tracer.remarks():
+        logger.debug("%s", remark)
+
+
+def _gravity(event: str, named: set[str]) -> int:
+    """How grave it is that an event tells nothing: said aloud where the user named it, else for who asks."""
+    return logging.WARNING if event in named else logging.DEBUG
 
 
 def _stop_on_signals(tracer: _core.Tracer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tracee import _core
 from tracee.doctor.machine import Machine, look
@@ -11,6 +11,9 @@ from tracee.errors import KernelRefusedError, PermissionRefusedError
 from tracee.events import ALL, kinds, select
 from tracee.kernel import KernelSettings, load
 from tracee.policy import plan_from_flags
+
+if TYPE_CHECKING:
+    from tracee.doctor.proof import Doer, Proof
 
 
 class EventReport(NamedTuple):
@@ -33,26 +36,41 @@ class Report(NamedTuple):
     events: list[EventReport]
     trouble: str
     """Why nothing can be traced, and what to do about it; empty: it can."""
+    proof: list[Proof] | None = None
+    """What was done to prove it; ``None``: nothing was asked for."""
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON objects, for a report of a defect."""
-        return {
+        said: dict[str, Any] = {
             "version": _core.__version__,
             "machine": self.machine._asdict(),
             "trouble": self.trouble,
             "events": [event._asdict() for event in self.events],
         }
+        if self.proof is not None:
+            said["proof"] = [proof._asdict() for proof in self.proof]
+        return said
 
 
-def examine(settings: KernelSettings) -> Report:
-    """Loads and attaches everything, as a trace of all events would, and tells how that went."""
+def examine(settings: KernelSettings, doer: Doer | None = None) -> Report:
+    """Loads and attaches everything, as a trace of all events would, and tells how that went.
+
+    Args:
+        settings: as for that trace.
+        doer: does deeds, to see whether they are told; ``None``: nothing is proven.
+    """
     machine = look(settings.perf_buffer_size)
     try:
-        tracer = load(plan_from_flags(select([ALL]), (), ()), settings)
+        tracer = load(plan_from_flags(select([ALL]), doer.scope if doer else ()), settings)
     except KernelRefusedError as error:
         return Report(machine, [], f"{error}; {_remedy(machine, error)}")
     try:
-        return Report(machine, list(_events(tracer)), "")
+        events = list(_events(tracer))
+        if doer is None:
+            return Report(machine, events, "")
+        from tracee.doctor.proof import prove
+
+        return Report(machine, events, "", prove(tracer, doer, tracer.ways))
     finally:
         tracer.finish()
 

@@ -9,7 +9,12 @@ from typing import NamedTuple
 from tracee import _core
 from tracee.errors import InputError
 from tracee.events import kinds, nearest_hint
+from tracee.policy.paths import Paths
 from tracee.policy.predicate import Predicate
+
+MOST_POLICIES = 64
+_TEXTS = ("const char*", "char*", "const struct sockaddr*", "struct sockaddr*")
+"""C types of arguments that may hold a path; a socket's address may be one."""
 
 
 class Rule(NamedTuple):
@@ -17,14 +22,31 @@ class Rule(NamedTuple):
 
     event: str
     filters: tuple[Predicate, ...] = ()
+    line: int = 0
 
 
 class Policy(NamedTuple):
-    """Rules for the tasks of a scope. The policy that flags make has no name."""
+    """Rules for the tasks of a scope. The policy that flags make has no name and no file."""
 
     name: str
     scope: tuple[Predicate, ...]
     rules: tuple[Rule, ...]
+    file: str = ""
+    line: int = 0
+    written: tuple[str, ...] = ()
+    """What each of its rules names, as it was written: an event, or a set of them."""
+
+
+class Problem(NamedTuple):
+    """Something that is wrong, and where; line 0: with the file as a whole, no file: with the flags."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}" if place else self.message
 
 
 class Plan(NamedTuple):
@@ -36,7 +58,7 @@ class Plan(NamedTuple):
         """The plan as the core reads it."""
 
         def predicate(p: Predicate) -> dict[str, object]:
-            return {"field": p.field, "op": p.op, "values": p.values}
+            return {"field": p.field, "op": p.op, "values": [*p.values, *p.also]}
 
         policies = [
             {
@@ -49,38 +71,130 @@ class Plan(NamedTuple):
         return json.dumps({"policies": policies})
 
 
+def make_plan(policies: Sequence[Policy], problems: Iterable[Problem] = ()) -> Plan:
+    """The plan of these policies, their paths looked up on this host.
+
+    Args:
+        policies: at most ``MOST_POLICIES``, unless there are problems.
+        problems: what is known to be wrong already.
+
+    Raises:
+        InputError: all problems, those included that the core finds.
+    """
+    paths = Paths()
+    widened = [_widen(policy, paths) for policy in policies]
+    found = list(problems)
+    for start in range(0, len(widened), MOST_POLICIES):
+        found += _check(widened[start : start + MOST_POLICIES])
+    if found:
+        found.sort(key=lambda problem: (not problem.file, problem.file, problem.line))
+        raise InputError(*dict.fromkeys(map(str, found)))
+    return Plan(tuple(widened))
+
+
 def plan_from_flags(events: Iterable[str], scope: Sequence[str] = (), filters: Sequence[str] = ()) -> Plan:
     """One policy without a name: the events, all in that scope; each filter holds for every event that has its field.
 
     Raises:
         InputError: a scope or filter that cannot be, with the nearest that can.
     """
+    return make_plan([policy_from_flags(events, scope, filters)])
+
+
+def policy_from_flags(events: Iterable[str], scope: Sequence[str] = (), filters: Sequence[str] = ()) -> Policy:
+    """The policy alone, not yet checked by the core.
+
+    Raises:
+        InputError: a scope or filter that is none, or that holds for no event.
+    """
     rules: dict[str, list[Predicate]] = {name: [] for name in events}
     for text in filters:
-        predicate = Predicate.parse(text, "--filter")
-        for name in _having(predicate.field, rules):
+        predicate = _from_flag("--filter", text)
+        having = with_field(predicate.field, rules)
+        if not having:
+            hint = nearest_field_hint(predicate.field, rules)
+            raise InputError(f'--filter: no selected event has the field "{predicate.field}"{hint}')
+        for name in having:
             rules[name].append(predicate)
-    policy = Policy(
+    return Policy(
         name="",
-        scope=tuple(Predicate.parse(text, "--scope") for text in scope),
+        scope=tuple(_from_flag("--scope", text) for text in scope),
         rules=tuple(Rule(name, tuple(predicates)) for name, predicates in rules.items()),
     )
-    plan = Plan((policy,))
-    for _, rule, place, message in _core.check(plan.to_json()):
-        if place is None:
-            raise InputError(f"--scope: {message}")
-        flag, given = ("--scope", policy.scope) if rule is None else ("--filter", policy.rules[rule].filters)
-        raise InputError(f'{flag} "{given[place]}": {message}')
-    return plan
 
 
-def _having(field: str, events: Iterable[str]) -> list[str]:
-    """Those of the events that have the field."""
-    if field == "retval":
+def _from_flag(flag: str, text: str) -> Predicate:
+    try:
+        return Predicate.parse(text)
+    except InputError as error:
+        raise InputError(f"{flag} {error}") from None
+
+
+def with_field(field: str, events: Iterable[str]) -> list[str]:
+    """Those of the events that have the field: an argument, or what every event tells of itself and its task."""
+    if field in _COMMON:
         return list(events)
-    fields = {name: {f"data.{arg.name}" for arg in kinds()[name].args} for name in events}
-    having = [name for name, own in fields.items() if field in own]
-    if not having:
-        known = sorted(set().union(*fields.values()) | {"retval"})
-        raise InputError(f'--filter: no selected event has the field "{field}"{nearest_hint(field, known)}')
-    return having
+    return [name for name in events if field in _own_fields(name)]
+
+
+def nearest_field_hint(field: str, events: Iterable[str]) -> str:
+    """The field of one of the events that looks most like it, as :func:`nearest_hint` puts it."""
+    return nearest_hint(field, sorted(_COMMON.union(*map(_own_fields, events))))
+
+
+_COMMON = {"retval", *_core.SCOPE_KEYS}
+
+
+def _own_fields(event: str) -> list[str]:
+    return [f"data.{arg.name}" for arg in kinds()[event].args]
+
+
+def _check(policies: Sequence[Policy]) -> list[Problem]:
+    """What the core finds wrong with them, told in terms of what the user wrote."""
+    found: dict[tuple[object, ...], Problem] = {}
+    for number, rule, place, message in _core.check(Plan(tuple(policies)).to_json()):
+        policy = policies[number]
+        given = policy.scope if rule is None else policy.rules[rule].filters
+        predicate = None if place is None else given[place]
+        if policy.file:
+            line = _line(policy, rule, predicate)
+        else:
+            line = 0
+            flag = "--scope" if rule is None else "--filter"
+            message = f'{flag} "{predicate}": {message}' if predicate else f"{flag}: {message}"
+        # a filter of many events is wrong once
+        about = (number, predicate._replace(also=()) if predicate else message)
+        found.setdefault(about, Problem(policy.file, line, message))
+    return list(found.values())
+
+
+def _line(policy: Policy, rule: int | None, predicate: Predicate | None) -> int:
+    if predicate:
+        return predicate.line
+    if rule is not None:
+        return policy.rules[rule].line
+    # the scope as a whole
+    return policy.scope[0].line if policy.scope else policy.line
+
+
+def _widen(policy: Policy, paths: Paths) -> Policy:
+    """The policy with all that its paths stand for."""
+
+    def widen(predicate: Predicate, is_path: bool) -> Predicate:
+        if not is_path or predicate.op not in ("=", "!="):
+            return predicate
+        also = [other for value in predicate.values for other in paths.others(value)]
+        return predicate._replace(also=tuple(dict.fromkeys(also)))
+
+    def of_rule(rule: Rule) -> Rule:
+        if not rule.filters:
+            return rule
+        kind = kinds().get(rule.event)
+        holders = {f"data.{arg.name}" for arg in kind.args if arg.type in _TEXTS} if kind else set()
+        filters = (widen(p, p.field == "executable" or p.field in holders) for p in rule.filters)
+        return rule._replace(filters=tuple(filters))
+
+    return policy._replace(
+        scope=tuple(widen(p, p.field == "executable") for p in policy.scope),
+        rules=tuple(map(of_rule, policy.rules)),
+    )

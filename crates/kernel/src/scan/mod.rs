@@ -14,9 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use libbpf_rs::Object;
-use tracee_core::catalogue::{index, EVENTS, NATIVE_CALLS};
+use tracee_core::catalogue::{index, Way, EVENTS, NATIVE_CALLS};
 use tracee_core::dump::{Dump, Place};
-use tracee_core::plan::Compiled;
 use tracee_core::record::{chunk, Head, Owned};
 use tracee_core::time::since_boot;
 
@@ -58,30 +57,26 @@ type Finding = Vec<Field>;
 /// Searches that a plan asks for, before they are begun.
 pub struct Searches {
     peek: Peek,
-    /// Policies by event index.
-    wanted: HashMap<u16, u64>,
+    /// Indices of the events that are wanted.
+    wanted: BTreeSet<u16>,
     dumps: Vec<Dump>,
     /// Functions that our own hooks are on.
     ours: BTreeSet<&'static str>,
 }
 
 impl Searches {
-    /// `None` where the plan asks for none. The object is loaded.
+    /// The object is loaded, with the program that reads memory.
     ///
     /// # Errors
     /// The kernel's memory cannot be read.
-    pub fn new(object: &Object, plan: &Compiled, chosen: &Chosen) -> Result<Option<Searches>> {
-        if !chosen.programs.contains(PROGRAM) {
-            return Ok(None);
-        }
+    pub fn new(object: &Object, dumps: &[Dump], chosen: &Chosen) -> Result<Searches> {
         let hooks = || chosen.ways.values().flat_map(|(way, _)| way.hooks);
-        let wanted = chosen.ways.keys().map(|event| (*event, plan.wanted[usize::from(*event)]));
-        Ok(Some(Searches {
+        Ok(Searches {
             peek: Peek::new(object)?,
-            wanted: wanted.collect(),
-            dumps: plan.dumps.clone(),
+            wanted: chosen.ways.keys().copied().collect(),
+            dumps: dumps.to_vec(),
             ours: hooks().map(|hook| hook.target).collect(),
-        }))
+        })
     }
 
     /// Begins to search.
@@ -155,7 +150,7 @@ impl Search {
     }
 
     fn wants(&self, event: u16) -> bool {
-        self.searches.wanted.contains_key(&event)
+        self.searches.wanted.contains(&event)
     }
 
     fn modules(&self) -> Option<Modules> {
@@ -195,14 +190,16 @@ impl Search {
 
     /// Tells those findings that do not stand yet; those that are gone no longer stand.
     fn report(&mut self, event: u16, findings: Vec<Finding>) {
-        let Some(&policies) = self.searches.wanted.get(&event) else { return };
+        if !self.wants(event) {
+            return;
+        }
         let before = self.told.remove(&event).unwrap_or_default();
         let mut standing = HashSet::new();
         for finding in findings {
-            let same = Owned::new(&Head { event, policies, ..Head::default() });
+            let same = Owned::new(&Head { event, ..Head::default() });
             let key = with_fields(same, &finding).as_bytes().to_vec();
             if !before.contains(&key) && !standing.contains(&key) {
-                let head = Head { time: since_boot(), event, policies, ..Head::default() };
+                let head = Head { time: since_boot(), event, ..Head::default() };
                 // nobody takes it at the end
                 let _ = self.tell.send(with_fields(Owned::new(&head), &finding));
             }
@@ -307,11 +304,13 @@ impl Search {
         let findings = foreign.map(|hook| {
             let owner =
                 hook.callback.owner.or_else(|| symbols.address(&hook.callback.symbol).map(|_| SYSTEM.to_owned()));
+            // of several hooks on one function, not every kernel says where they lead
+            let leads = !hook.callback.symbol.is_empty();
             vec![
                 Field::Text(hook.symbol),
                 Field::text(hook.trampoline.as_deref()),
-                Field::Text(hook.callback.symbol),
-                Field::Number(hook.callback.offset),
+                if leads { Field::Text(hook.callback.symbol) } else { Field::Null },
+                if leads { Field::Number(hook.callback.offset) } else { Field::Null },
                 Field::text(owner.as_deref()),
                 Field::Text(hook.flags),
                 Field::Number(hook.count),
@@ -371,14 +370,23 @@ pub fn reads_memory(search: &str) -> bool {
     namespaces::process(search).is_none()
 }
 
-/// What is told once, before anything else. Like all findings it is no task's deed, but task 0's: scopes do not apply to
+/// Indices of the events that the searches find.
+pub fn events(chosen: &Chosen) -> BTreeSet<u16> {
+    let reads = |way: &Way| way.hooks.iter().any(|hook| hook.kind == "scan" && reads_memory(hook.target));
+    chosen.ways.iter().filter(|(_, (way, _))| reads(way)).map(|(event, _)| *event).collect()
+}
+
+/// What is told once, as soon as it is wanted. Like all findings it is no task's deed, but task 0's: scopes do not apply to
 /// it, filters by its arguments do.
-pub fn at_start(plan: &Compiled, chosen: &Chosen) -> Vec<Owned> {
+pub fn at_start(chosen: &Chosen, before: &Chosen) -> Vec<Owned> {
     let event = index::INIT_NAMESPACES;
+    if before.ways.contains_key(&event) {
+        return Vec::new();
+    }
     let hooks = chosen.ways.get(&event).map_or(&[][..], |(way, _)| way.hooks);
     let processes = hooks.iter().filter_map(|hook| namespaces::process(hook.target));
     let tell = |process| {
-        let head = Head { time: since_boot(), event, policies: plan.wanted[usize::from(event)], ..Head::default() };
+        let head = Head { time: since_boot(), event, ..Head::default() };
         with_fields(Owned::new(&head), &namespaces::find(process))
     };
     processes.map(tell).collect()

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What an event must be like for a slot to want it: tests of its fields, so that an event that nobody wants does not
+ * leave the kernel. They never turn away what user space would take (crates/core/src/fields.rs makes them so): what
+ * cannot be decided here passes, and is decided there.
+ */
+#pragma once
+
+#include "match.h"
+
+#define MOST_EARLY 8
+#define MOST_LATE 8
+#define MOST_CHUNKS 32
+#define MOST_RANGES 64 /* of a field */
+
+/* As numbers are compared: as wide as the field is, negative ones below the others. */
+static __always_inline u64 ordered(struct field *field, u64 value, bool compat)
+{
+	u32 width = field->by_caller && compat ? 4 : field->width;
+	if (!width)
+		return !!value;
+	u32 shift = 64 - 8 * width;
+	value <<= shift & 63;
+	if (field->is_signed)
+		return (u64)((s64)value >> (shift & 63)) ^ 1ULL << 63;
+	return value >> (shift & 63);
+}
+
+/* Of a number, as the register or the chunk has it. `index`: of tracee_fields. */
+__noinline u64 field_number(u32 index, u64 value, u32 compat)
+{
+	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+	if (!field)
+		return ~0ULL;
+	struct verdict sum = {};
+	u32 first = field->first_range, ranges = field->ranges;
+	value = ordered(field, value, compat);
+	if (field->test.shapes & SHAPE_EXACT) {
+		struct number_probe probe = {.key = field_key(index), .value = value};
+		add_verdict(&sum, bpf_map_lookup_elem(&tracee_numbers, &probe));
+	}
+	/* a plain loop: what calls this stands high already, and a callback would be one call more */
+	for (u32 i = 0; i < MOST_RANGES && i < ranges; i++) {
+		u32 at = first + i;
+		struct range *range = bpf_map_lookup_elem(&tracee_ranges, &at);
+		if (!range)
+			break;
+		u64 part = value & range->mask;
+		if (part >= range->min && part <= range->max) {
+			sum.yes |= range->yes;
+			sum.no |= range->no;
+		}
+	}
+	field = bpf_map_lookup_elem(&tracee_fields, &index);
+	return field ? decide(field->test.used, field->test.positive, sum.yes, sum.no) | field->test.undecided : ~0ULL;
+}
+
+/* Of a field that has no value: it equals nothing. */
+static __always_inline u64 field_null(struct field *field)
+{
+	return decide(field->test.used, field->test.positive, 0, 0) | field->test.undecided;
+}
+
+/* Of a string of user memory. */
+__noinline u64 field_string(u32 index, u64 address)
+{
+	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+	if (!field)
+		return ~0ULL;
+	if (!address)
+		return field_null(field);
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder)
+		return ~0ULL;
+	__builtin_memset(builder->probe.text, 0, TEXT_MAX);
+	long n = bpf_probe_read_user_str(builder->probe.text, TEXT_MAX, (void *)address);
+	u64 slots = ~0ULL; /* too long to be decided here */
+	if (n < 0)
+		slots = field_null(field);
+	else if (n < TEXT_MAX)
+		slots = text_slots(slot, field_key(index), n > 0 ? n - 1 : 0);
+	builder_release(slot);
+	return slots;
+}
+
+/* Of the text, or with `number` of the number, in the chunk whose header stands at `at` in builder->data. */
+static __always_inline u64 field_chunk(u32 slot, u32 index, u32 at, u32 number)
+{
+	struct builder *builder = builder_at(slot);
+	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+	u32 header = 0;
+	if (!builder || !field || at > DATA_MAX - 12)
+		return ~0ULL;
+	__builtin_memcpy(&header, &builder->data[at], sizeof(header));
+	u32 flags = header >> 24, length = header & 0xffffff;
+	if (flags & (CHUNK_NULL | CHUNK_FAULT))
+		return field_null(field);
+	if (number) {
+		u64 value = 0;
+		__builtin_memcpy(&value, &builder->data[at + 4], sizeof(value));
+		return length == 8 ? field_number(index, value, builder->record.flags & RECORD_COMPAT) : ~0ULL;
+	}
+	/* what is spelled in another way than it stands here, or is too long, is decided in user space */
+	if (flags || length >= TEXT_MAX)
+		return ~0ULL;
+	__builtin_memset(builder->probe.text, 0, TEXT_MAX);
+	FORGOTTEN(length);
+	if (length >= TEXT_MAX)
+		return ~0ULL;
+	bpf_probe_read_kernel(builder->probe.text, length, &builder->data[at + 4]);
+	return text_slots(slot, field_key(index), length);
+}
+
+static __always_inline u64 number_at(const u64 *args, s64 result, u32 place)
+{
+	u64 value = result;
+	for (u32 i = 0; i < 6; i++)
+		if (i == place)
+			value = args[i];
+	return value;
+}
+
+/* What is left of `slots` by the fields that a system call's registers tell. */
+static __always_inline u64 early_slots(u32 bank, u32 event, u64 slots, const u64 *args, s64 result, bool compat)
+{
+	struct event_fields *fields = &plan_of(bank)->fields[event % MAX_EVENTS];
+	u32 first = bank % BANKS * MAX_FIELDS + fields->first, count = fields->early;
+	for (u32 i = 0; i < MOST_EARLY && i < count && slots; i++) {
+		u32 index = first + i;
+		struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+		if (!field)
+			break;
+		u64 value = number_at(args, result, field->place);
+		slots &=
+			field->source == FIELD_STRING ? field_string(index, value) : field_number(index, value, compat);
+	}
+	return slots;
+}
+
+/* Where chunk number `place` of the record begins; DATA_MAX where there is none. */
+__noinline u32 chunk_at(u32 slot, u32 place)
+{
+	struct builder *builder = builder_at(slot);
+	u32 at = 0;
+	if (!builder)
+		return DATA_MAX;
+	for (u32 i = 0; i < MOST_CHUNKS && i < place; i++) {
+		u32 header = 0;
+		if (at > DATA_MAX - 12)
+			return DATA_MAX;
+		__builtin_memcpy(&header, &builder->data[at], sizeof(header));
+		at += 4 + (header & 0xffffff);
+	}
+	return at + 4 <= builder->used ? at : DATA_MAX;
+}
+
+/* Of one field of the record that a builder holds. */
+__noinline u64 late_field(u32 slot, u32 index)
+{
+	struct builder *builder = builder_at(slot);
+	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+	if (!builder || !field)
+		return ~0ULL;
+	if (field->source == FIELD_REGISTER) {
+		u64 value = number_at(builder->record.args, builder->record.ret, field->place);
+		return field_number(index, value, builder->record.flags & RECORD_COMPAT);
+	}
+	u32 number = field->source == FIELD_CHUNK, also = field->also;
+	u32 at = chunk_at(slot, field->place);
+	u64 slots = at < DATA_MAX ? field_chunk(slot, index, at, number) : field_null(field);
+	if (also != NO_PLACE) {
+		at = chunk_at(slot, also);
+		slots |= at < DATA_MAX ? field_chunk(slot, index, at, number) : 0;
+	}
+	return slots;
+}
+
+/* What is left of the record's slots by the fields that it tells. */
+static __always_inline u64 late_slots(u32 slot, struct builder *builder)
+{
+	u32 bank = builder->record.flags & RECORD_BANK ? 1 : 0;
+	struct event_fields *fields = &plan_of(bank)->fields[builder->record.event % MAX_EVENTS];
+	u32 first = bank * MAX_FIELDS + fields->first + fields->early, count = fields->late;
+	u64 slots = builder->record.slots;
+	for (u32 i = 0; i < MOST_LATE && i < count && slots; i++)
+		slots &= late_field(slot, first + i);
+	return slots;
+}
+
+/* Sends what the builder holds, if any slot wants it still; to the control ring or to this CPU's. Releases it. */
+__noinline int builder_send(u32 slot, u32 control)
+{
+	struct builder *builder = builder_at(slot);
+	if (!builder)
+		return 0;
+	if (!control) {
+		builder->record.slots = late_slots(slot, builder);
+		if (!builder->record.slots) {
+			builder_release(slot);
+			return 0;
+		}
+	}
+	return builder_output(slot, control);
+}

@@ -1,0 +1,71 @@
+"""What ``--policy`` names: files, and folders of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tracee.policy.plan import Problem
+
+MOST_BYTES = 1 << 20
+ENDINGS = (".yaml", ".yml")
+
+
+def read_files(named: Sequence[str], problems: list[Problem]) -> list[tuple[str, str]]:
+    """The files, each with its text, in order; a folder's in order of name, without hidden files and further folders.
+
+    Args:
+        named: files and folders.
+        problems: gets what cannot be read.
+    """
+    texts = []
+    for name in named:
+        for file in _files(name, problems):
+            text = _text(file, problems)
+            if text is not None:
+                texts.append((file, text))
+    return texts
+
+
+def _files(name: str, problems: list[Problem]) -> list[str]:
+    if not Path(name).is_dir():
+        return [name]
+    try:
+        entries = sorted(entry.name for entry in Path(name).iterdir())
+    except OSError as error:
+        problems.append(_unreadable(name, error))
+        return []
+    inside = [entry for entry in entries if entry.endswith(ENDINGS) and not entry.startswith(".")]
+    paths = [path for path in (Path(name, entry) for entry in inside) if not path.is_dir()]
+    files = []
+    for path in paths:
+        # a pipe would be waited for; a link that leads nowhere is told when it is opened
+        if path.exists() and not path.is_file():
+            problems.append(Problem(str(path), 0, "is no file"))
+        else:
+            files.append(str(path))
+    if not paths:
+        problems.append(Problem(name, 0, "no policy in this folder: it has no *.yaml and no *.yml"))
+    return files
+
+
+def _text(file: str, problems: list[Problem]) -> str | None:
+    try:
+        with open(file, "rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        problems.append(_unreadable(file, error))
+        return None
+    if len(content) > MOST_BYTES:
+        problems.append(Problem(file, 0, f"larger than {MOST_BYTES >> 20} MiB"))
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(file, line, f"byte 0x{content[error.start]:02x} is not UTF-8"))
+        return None
+
+
+def _unreadable(name: str, error: OSError) -> Problem:
+    return Problem(name, 0, f"cannot be read: {error.strerror}")

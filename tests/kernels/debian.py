@@ -1,0 +1,261 @@
+"""Debian's kernels, each with its headers and the compiler it was built with, unpacked into .kernels/.
+
+A series (6.12) has a folder there: `image/` holds the kernel and its modules, `tools/` what modules are built with, and
+`ready`, written last, the kernel's version. Remove the folder to fetch a newer kernel of the series.
+apt does the fetching, with sources and folders of its own: what the host has configured is read, never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "CACHE",
+    "SERIES",
+    "FetchError",
+    "Kernel",
+    "UnreachableError",
+    "fetch",
+    "image_packages",
+    "mirrors",
+    "sources",
+]
+
+CACHE = Path(__file__).parents[2] / ".kernels"
+
+SERIES = {
+    "5.10": (("bullseye",), ("bullseye-security", "bullseye")),
+    "6.1": (("bookworm",),),
+    "6.12": (("trixie",),),
+    "7": (("trixie-backports", "trixie"), ("sid",)),
+}
+"""Where a series is found: suites that are tried in turn; the second of a pair is for what the first depends on."""
+
+TOOLS = ("linux-headers-amd64", "make", "binutils", "dash", "coreutils", "sed", "grep", "mawk", "findutils")
+"""What modules are built with; the headers depend on the compiler that their kernel was built with."""
+
+DEBIAN = re.compile(r"(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|forky)(-[a-z-]+)?")
+KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PATIENCE = 1800.0  # seconds for one command; an image has 110 MB
+
+
+class FetchError(Exception):
+    """A kernel could not be fetched: which, and what was tried."""
+
+
+class UnreachableError(FetchError):
+    """No mirror of Debian can be reached from here, or none is known."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An unpacked kernel."""
+
+    series: str
+    version: str
+    """as `uname -r` says it"""
+    folder: Path
+
+    @property
+    def image(self) -> Path:
+        """The root below which boot/ and lib/modules/ are."""
+        return self.folder / "image"
+
+    @property
+    def tools(self) -> Path:
+        """A root with the headers and their compiler."""
+        return self.folder / "tools"
+
+    @property
+    def vmlinuz(self) -> Path:
+        """The kernel itself."""
+        return self.image / "boot" / f"vmlinuz-{self.version}"
+
+
+def mirrors(index_targets: str) -> tuple[list[str], list[str]]:
+    """Mirrors of Debian in lines of `SITE RELEASE`, as apt is configured: usual ones, and those of security updates."""
+    usual: dict[str, None] = {}
+    security: dict[str, None] = {}
+    for line in index_targets.splitlines():
+        site, _, release = line.partition(" ")
+        if DEBIAN.fullmatch(release):
+            (security if release.endswith("-security") else usual)[site] = None
+    return list(usual), list(security)
+
+
+def sources(suites: Iterable[str], usual: str, security: str | None, keys: Path | None = None) -> str:
+    """The text of a sources.list. Raises FetchError where the host has no mirror of security updates but needs one."""
+    lines = []
+    for suite in suites:
+        site = security if suite.endswith("-security") else usual
+        if site is None:
+            raise FetchError(f"{suite}: apt has no source of security updates here")
+        lines.append(f"deb [arch=amd64{f' signed-by={keys}' if keys else ''}] {site} {suite} main\n")
+    return "".join(lines)
+
+
+def image_packages(depends: Callable[[str], str], package: str = "linux-image-amd64") -> tuple[str, list[str]]:
+    """What an image's metapackage leads to: the kernel's version, and the packages that hold its files.
+
+    Args:
+        depends: what `apt-cache depends` says of a package.
+        package: where to begin.
+
+    Raises:
+        FetchError: it leads to no kernel, or to more than one.
+    """
+    found = {package: None}
+    waiting = [package]
+    while waiting:
+        for name in re.findall(r"^ +(?:Pre)?Depends: (linux-\S+)$", depends(waiting.pop()), re.MULTILINE):
+            # an image, since 7.x in parts; without those for real time, clouds, debugging, and those without signature
+            part = re.fullmatch(r"linux-(?:image|binary|modules|base)-(?:\d\S*-)?amd64", name)
+            if part and not re.search(r"-(?:rt|cloud|dbg|unsigned)\b", name) and name not in found:
+                found[name] = None
+                waiting.append(name)
+    images = [name.removeprefix("linux-image-") for name in found if re.match(r"linux-image-\d", name)]
+    if len(images) != 1:
+        raise FetchError(f"{package} leads to {len(images)} kernels: {' '.join(images) or 'none'}")
+    return images[0], [name for name in found if re.match(r"linux-\w+-\d", name)]
+
+
+class Apt:
+    """apt with sources, lists and archives of its own, to which nothing is installed."""
+
+    def __init__(self, folder: Path, suites: tuple[str, ...], usual: str, security: str | None) -> None:
+        self.archives = folder / "debs"
+        lists = folder / "lists"
+        for made in (self.archives / "partial", lists / "partial"):
+            made.mkdir(parents=True, exist_ok=True)
+        listed = folder / "sources.list"
+        listed.write_text(sources(suites, usual, security, KEYS if KEYS.exists() else None), encoding="utf-8")
+        settings = {
+            "Dir::Etc::sourcelist": listed,
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::State::lists": lists,
+            "Dir::State::status": "/dev/null",
+            "Dir::Cache": folder,
+            "Dir::Cache::archives": self.archives,
+            "Dir::Cache::pkgcache": "",
+            "Dir::Cache::srcpkgcache": "",
+            "Acquire::Languages": "none",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+            "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
+            "Acquire::Retries": "3",
+            "APT::Architecture": "amd64",
+            "APT::Default-Release": suites[0],
+            "APT::Install-Recommends": "false",
+            "APT::Sandbox::User": "root",
+            "APT::Update::Error-Mode": "any",
+            "Debug::NoLocking": "true",
+        }
+        self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        try:
+            self._run("apt-get", "update", "-q")
+        except FetchError as error:
+            raise UnreachableError(str(error)) from None
+
+    def _run(self, tool: str, *arguments: str) -> str:
+        return output([tool, *self._options, *arguments], cwd=self.archives)
+
+    def depends(self, package: str) -> str:
+        """What `apt-cache depends` says."""
+        return self._run("apt-cache", "depends", package)
+
+    def download(self, packages: Iterable[str]) -> list[Path]:
+        """Fetches these packages alone."""
+        names = list(packages)
+        self._run("apt-get", "download", "-q", *names)
+        return [found for name in names for found in self.archives.glob(f"{name}_*.deb")]
+
+    def download_with_dependencies(self, packages: Iterable[str]) -> list[Path]:
+        """Fetches these packages and all that they depend on."""
+        self._run("apt-get", "install", "-q", "-y", "--download-only", *packages)
+        return sorted(self.archives.glob("*.deb"))
+
+
+def output(command: list[str], cwd: Path | None = None) -> str:
+    """What a command prints. Raises FetchError with what it complained of."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+    if done.returncode != 0:
+        words = [word for word in command if "=" not in word and word != "-o"]
+        raise FetchError(f"{' '.join(words)[:200]}: {done.stderr.strip()[-600:]}")
+    return done.stdout
+
+
+def unpack(packages: Iterable[Path], to: Path) -> None:
+    """Unpacks packages into a root whose /bin, /lib and so on are those of /usr, whatever its suite did."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        (to / "usr" / name).mkdir(parents=True, exist_ok=True)
+        if not (to / name).is_symlink():
+            (to / name).symlink_to(f"usr/{name}")
+    # dpkg --extract would put folders in the place of these links
+    script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --directory "$2"'
+    for package in packages:
+        output(["bash", "-o", "pipefail", "-c", script, "bash", str(package), str(to)])
+
+
+def fetch_from(series: str, suites: tuple[str, ...], usual: str, security: str | None) -> Kernel:
+    """Fetches from these suites. Raises FetchError."""
+    folder = CACHE / series
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    apt = Apt(folder, suites, usual, security)
+    version, packages = image_packages(apt.depends)
+    kernel = Kernel(series, version, folder)
+    unpack(apt.download(packages), kernel.image)
+    # since 7.x the image lies among the modules, and a script would copy it to /boot
+    if not kernel.vmlinuz.exists():
+        kernel.vmlinuz.parent.mkdir(exist_ok=True)
+        shutil.copy(kernel.image / "usr/lib/modules" / version / "vmlinuz", kernel.vmlinuz)
+    output(["depmod", "-b", str(kernel.image), version])
+    others = {path.name for name in packages for path in apt.archives.glob(f"{name}_*.deb")}
+    unpack((p for p in apt.download_with_dependencies(TOOLS) if p.name not in others), kernel.tools)
+    # what the packages' scripts would set up
+    for link, target in (("sh", "dash"), ("awk", "mawk")):
+        if not (kernel.tools / "bin" / link).is_symlink():
+            (kernel.tools / "bin" / link).symlink_to(target)
+    shutil.rmtree(apt.archives)
+    shutil.rmtree(folder / "lists")
+    (folder / "ready").write_text(version, encoding="utf-8")
+    return kernel
+
+
+def fetch(series: str) -> Kernel:
+    """The kernel of a series (a key of SERIES): from the cache, or from Debian's mirrors that apt knows here.
+
+    Raises:
+        UnreachableError: no mirror answered.
+        FetchError: nothing that was tried has it; says what was tried, and how each failed.
+    """
+    ready = CACHE / series / "ready"
+    if ready.exists():
+        return Kernel(series, ready.read_text(encoding="utf-8"), ready.parent)
+    targets = output(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"])
+    usual, security = mirrors(targets)
+    if not usual:
+        raise UnreachableError("apt has no source of Debian's packages here; add one to fetch kernels from")
+    failures = []
+    kind: type[FetchError] = UnreachableError
+    for suites in SERIES[series]:
+        for site in usual:
+            try:
+                return fetch_from(series, suites, site, security[0] if security else None)
+            except FetchError as error:
+                kind = kind if isinstance(error, UnreachableError) else FetchError
+                failures.append(f"{suites[0]} at {site}: {error}")
+    raise kind(f"no kernel {series}:\n  " + "\n  ".join(failures))

@@ -1,0 +1,198 @@
+"""Runs the end-to-end tests on Debian's kernels, and prints a table: how each event is taken, and whether it came.
+
+    tests/kernels/run.py --kernels 6.1,5.10 --attach best -k security_file_open
+    tests/kernels/run.py --tests tests/e2e/test_lifecycle.py -- -x
+    tests/kernels/run.py --few
+
+What comes after `--` goes to pytest. Needs root (to build the test modules), qemu, and Debian's packages from a mirror
+that apt knows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import few
+from debian import CACHE, SERIES, FetchError, Kernel, UnreachableError, fetch
+from matrix import Session, page, table
+from objects import FOLDER, BuildError, build
+from vm import LSM, Machine, VmError
+
+from tracee.events import kinds
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "kernels.md"
+WAYS = ("best", "fallback")
+
+
+def arguments() -> argparse.Namespace:
+    """The flags."""
+    given = sys.argv[1:]
+    cut = given.index("--") if "--" in given else len(given)
+    flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    flags.add_argument("--kernels", default=",".join(SERIES), help=f"some of {','.join(SERIES)} (default: all)")
+    flags.add_argument("--attach", default=",".join(WAYS), help="best, fallback, or both (default)")
+    flags.add_argument(
+        "-k", dest="events", action="append", default=[], metavar="EVENT", help="only tests of this event"
+    )
+    flags.add_argument("--tests", default="tests/e2e tests/kernels", help="files or folders (default: %(default)s)")
+    flags.add_argument("--few", action="store_true", help="a few tests, in ten minutes: see few.py")
+    flags.add_argument("--no-table", action="store_true", help="show only events that the tests trace; saves minutes")
+    flags.add_argument("--timeout", type=float, default=3600, help="seconds for one kernel (default: %(default).0f)")
+    flags.add_argument("--seconds", type=int, default=300, help="seconds for one test (default: %(default)s)")
+    flags.add_argument("--enough", type=int, default=0, help="seconds after which a kernel's other tests are skipped")
+    flags.add_argument("--jobs", type=int, default=os.cpu_count(), help="guests at a time; each keeps one CPU busy")
+    flags.add_argument("--cpus", type=int, default=2)
+    flags.add_argument("--memory", default="2G")
+    flags.add_argument("--append", default="", help="more of the kernel's command line")
+    flags.add_argument("--cgroup-v1", default="", help="controllers that are mounted as cgroup v1, as memory,cpuset")
+    flags.add_argument("--add", action="store_true", help="to what earlier runs told: of each test, the latest counts")
+    flags.add_argument(
+        "--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}, of what this and earlier runs told"
+    )
+    flags.add_argument("--no-run", action="store_true", help="only write what earlier runs told")
+    chosen = flags.parse_args(given[:cut])
+    if chosen.few:
+        flags.set_defaults(**few.SETTINGS)
+        chosen = flags.parse_args(given[:cut])
+    chosen.pytest = given[cut + 1 :]
+    chosen.kernels = words(flags, "--kernels", chosen.kernels, tuple(SERIES))
+    chosen.attach = words(flags, "--attach", chosen.attach, WAYS)
+    return chosen
+
+
+def words(flags: argparse.ArgumentParser, flag: str, given: str, known: tuple[str, ...]) -> list[str]:
+    """A list of known words; ends the program where one is not."""
+    chosen = given.split(",")
+    for word in chosen:
+        if word not in known:
+            flags.error(f'{flag}: "{word}" is none of {", ".join(known)}')
+    return chosen
+
+
+def session(kernel: Kernel, modules: Path, attach: str, chosen: argparse.Namespace) -> Session:
+    """Boots a kernel and runs the tests there; what they print goes to a file."""
+    machine = Machine(
+        kernel,
+        chosen.cpus,
+        chosen.memory,
+        f"lsm={LSM} {chosen.append}",
+        tuple(filter(None, chosen.cgroup_v1.split(","))),
+        chosen.timeout,
+    )
+    flags = ["-q", "-rfEs", "--tb=short", f"--seconds={chosen.seconds}"]
+    flags += [f"--enough={chosen.enough}", *(f"--event={name}" for name in chosen.events)]
+    asks = "none" if chosen.events or chosen.no_table else "table"
+    tests = few.tests(kernel.series, attach) if chosen.few else chosen.tests.split()
+    words = ["tests/kernels/guest.sh", sys.executable, attach, asks, *flags, *tests, *chosen.pytest]
+    command = f"export {FOLDER}={shlex.quote(str(modules))}; exec sh {shlex.join(words)}"
+    log = CACHE / f"{kernel.series}-{attach}.log"
+    begun = time.monotonic()
+    with open(log, "w", encoding="utf-8", buffering=1) as file:
+        print(f"{kernel.version}, {attach} ways: see {log.relative_to(ROOT)}", flush=True)
+        try:
+            guest = machine.run(command, ROOT, show=file.write)
+            report, trouble = guest.report, "" if guest.status in (0, 1) else f"pytest ended with status {guest.status}"
+        except VmError as error:
+            print(f"ERROR {error}", flush=True)
+            report, trouble = error.report, str(error).partition("\n")[0]
+    told = Session.read(kernel.version, attach, report)
+    told.trouble = trouble or told.trouble
+    print(f"{kernel.version}, {attach} ways: {counts(told)} in {time.monotonic() - begun:.0f} s", flush=True)
+    write_down(told, CACHE / f"{kernel.series}-{attach}.json", chosen.add)
+    return told
+
+
+def write_down(told: Session, file: Path, add: bool) -> None:
+    """Writes down what a guest told; with `add`, together with what earlier ones of the same kernel told."""
+    if add and file.exists():
+        told = told.after(Session.parse(file.read_text(encoding="utf-8")))
+    file.write_text(told.to_text(), encoding="utf-8")
+
+
+def counts(told: Session) -> str:
+    """How many tests ended how."""
+    return ", ".join(f"{told.count(outcome)} {outcome}" for outcome in ("passed", "failed", "skipped"))
+
+
+def show(sessions: list[Session]) -> None:
+    """Prints the table, and what failed."""
+    rows = table(sessions)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(f"{text:{width}}" for text, width in zip(row, widths, strict=True)).rstrip())
+    for told in sessions:
+        print(f"\n{told.kernel}, {told.attach} ways: {counts(told)}{f'; {told.trouble}' if told.trouble else ''}")
+        for test in told.tests:
+            if test["outcome"] == "failed":
+                print(f"  {test['test']}: {test['why'].partition(chr(10))[0]}")
+
+
+def run(chosen: argparse.Namespace) -> tuple[list[Session], list[Exception]]:
+    """Fetches kernels one by one, and runs the tests on each as soon as it is there; what was told, what was not there.
+
+    Sessions are in the order of the kernels.
+    """
+    trouble: list[Exception] = []
+    running: list[Future[Session]] = []
+    with ThreadPoolExecutor(chosen.jobs) as pool:
+        for series in chosen.kernels:
+            try:
+                kernel = fetch(series)
+                modules = build(kernel)
+            except (FetchError, BuildError) as error:
+                skipped = chosen.few and isinstance(error, UnreachableError)
+                print(f"{'SKIPPED' if skipped else 'ERROR'} {error}", flush=True)
+                trouble.append(error)
+                continue
+            running += [pool.submit(session, kernel, modules, attach, chosen) for attach in chosen.attach]
+        return [one.result() for one in running], trouble
+
+
+def write_page() -> None:
+    """Writes the page of all that is written down."""
+    files = [CACHE / f"{series}-{attach}.json" for series in SERIES for attach in WAYS]
+    sessions = [Session.parse(file.read_text(encoding="utf-8")) for file in files if file.exists()]
+    categories = {name: kind.category for name, kind in kinds().items() if kind.category != "control"}
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), sessions, categories), encoding="utf-8")
+
+
+def main() -> int:
+    """Runs all; 0 where every kernel was there, and no test failed."""
+    chosen = arguments()
+    if chosen.few:
+        reason = few.refusal(ROOT)
+        if reason:
+            print(f"SKIPPED tests on other kernels: {reason}\n{few.line(skipped=1)}", flush=True)
+            return 0
+    if chosen.no_run:
+        write_page()
+        return 0
+    if os.geteuid() != 0:
+        print("ERROR run.py: building the test modules needs root", file=sys.stderr)
+        return 1
+    begun = time.monotonic()
+    sessions, trouble = run(chosen)
+    if sessions:
+        show(sessions)
+        if chosen.write:
+            write_page()
+    bad = [told for told in sessions if told.trouble or told.count("failed") or not told.count("passed")]
+    unreachable = [error for error in trouble if isinstance(error, UnreachableError)]
+    if chosen.few:
+        trouble = [error for error in trouble if error not in unreachable]
+        counted = {outcome: sum(told.count(outcome) for told in sessions) for outcome in few.OUTCOMES}
+        counted["skipped"] += len(unreachable)
+        counted["failed"] += len(trouble) + sum(bool(told.trouble) for told in sessions)
+        print(few.line(**counted, seconds=time.monotonic() - begun), flush=True)
+    return 1 if bad or trouble else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

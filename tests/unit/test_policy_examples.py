@@ -1,0 +1,62 @@
+"""The policies that stand in examples/: which can be used, and what those that cannot wait for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tracee.errors import InputError
+from tracee.policy.reader import plan_from_files
+
+FOLDER = Path(__file__).parents[2] / "examples" / "policies"
+USABLE = {
+    "compliance-audit": ["compliance-audit"],
+    "minimal-monitoring": ["minimal-monitoring"],
+    "pci-dss-file-access": ["pci-dss-file-access"],
+    "reverse-shell-detection": ["reverse-shell-detection"],
+    "sensitive-files-monitor": ["sensitive-files-monitor"],
+    "user-activity-audit": ["user-activity-audit"],
+}
+WAITING = {
+    "comprehensive-monitoring": ["all-signatures"],
+    "container-anomaly-detection": ["container"],
+    "container-escape-detection": ["container", "container_escape"],
+    "crypto-mining-detection": ["net_packet_http"],
+    "host-and-containers": ["not-container", "container"],
+    "kubernetes-pod-monitoring": ["podNamespace", "podName"],
+}
+"""By file: the words that are not known yet, each in a line of its own. A file that has become usable moves up."""
+
+
+def test_every_example_is_listed() -> None:
+    assert {file.stem for file in FOLDER.iterdir()} == USABLE.keys() | WAITING.keys()
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_usable(name: str) -> None:
+    plan = plan_from_files([str(FOLDER / f"{name}.yaml")])
+    assert [policy.name for policy in plan.policies] == USABLE[name]
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_waiting(name: str) -> None:
+    with pytest.raises(InputError) as caught:
+        plan_from_files([str(FOLDER / f"{name}.yaml")])
+    assert len(caught.value.lines) == len(WAITING[name])
+    for line, word in zip(caught.value.lines, WAITING[name], strict=True):
+        assert f'"{word}"' in line
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.iterdir()), ids=lambda file: file.stem)
+def test_every_policy_says_what_it_is_for(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count("kind: Policy") == text.count("\n    description: ")
+
+
+def test_the_policies_in_the_documentation_can_be_used(tmp_path: Path) -> None:
+    text = (FOLDER.parents[1] / "docs" / "policies.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "x.yaml").write_text("---\n".join(blocks))
+    assert len(plan_from_files([str(tmp_path)]).policies) == len(blocks) > 0
