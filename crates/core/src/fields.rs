@@ -205,7 +205,7 @@ impl Field {
                     (None, kind) => (Source::Register, place, kind, None),
                     (Some(_), Kind::String) if early => {
                         // what the call wrote there is not to be had before it is known to have succeeded
-                        (is_input(arg)).then_some((Source::String, place, arg.kind, None))?
+                        is_input(arg).then_some((Source::String, place, arg.kind, None))?
                     }
                     (Some(chunk), Kind::String) => (Source::Text, chunk, arg.kind, also),
                     (Some(chunk), kind) => (Source::Chunk, chunk, kind, None),

@@ -101,10 +101,11 @@ pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Res
         report(feed, finders.objects.as_mut(), pipeline, progress);
         change = change.or_else(|| feed.changes.try_recv().ok());
         if let Some(Change { bank, policies, told, ready, .. }) = change.take_if(|change| until > change.after) {
-            pipeline.replace(policies, bank as usize);
-            finders.change(told, pipeline, progress, until)?;
-            // who asked for it may have given up
-            let _ = ready.send(());
+            // who asked for it may have given up; else no record is read before all is done here
+            if ready.send(()).is_ok() {
+                pipeline.replace(policies, bank as usize);
+                finders.change(told, pipeline, progress, until)?;
+            }
         }
 
         let now = Instant::now();
