@@ -18,6 +18,7 @@ struct layout {
 	u32 kset_list, kobject_entry;
 	u32 file_inode, file_operations;
 	u32 proc_inode_inode, proc_inode_pde, pde_seq_ops;
+	u32 file_dentry, dentry_hash, dentry_parent, dentry_name, name_hash, name_text;
 	u32 seq_start, seq_stop, seq_next, seq_show;
 	u32 fops_llseek, fops_read, fops_read_iter, fops_iterate, fops_iterate_shared, fops_open, fops_release,
 		fops_ioctl;
@@ -61,6 +62,12 @@ static __noinline int fill_layout(struct layout *to)
 	to->proc_inode_inode = FIELD(struct proc_inode, vfs_inode);
 	to->proc_inode_pde = FIELD(struct proc_inode, pde);
 	to->pde_seq_ops = FIELD(struct proc_dir_entry, seq_ops);
+	to->file_dentry = FIELD(struct file, f_path.dentry);
+	to->dentry_hash = FIELD(struct dentry, d_hash);
+	to->dentry_parent = FIELD(struct dentry, d_parent);
+	to->dentry_name = FIELD(struct dentry, d_name);
+	to->name_hash = FIELD(struct qstr, hash_len);
+	to->name_text = FIELD(struct qstr, name);
 	to->seq_start = FIELD(struct seq_operations, start);
 	to->seq_stop = FIELD(struct seq_operations, stop);
 	to->seq_next = FIELD(struct seq_operations, next);

@@ -27,7 +27,8 @@ struct lookup {
 	u32 result, flags;
 	u32 at, half, links;
 	u32 length, last_length;
-	u32 pad;
+	u32 mounted;               /* bits of d_flags, one of which says that something is mounted there */
+	u64 next, hash_len, child; /* of a search through names: what comes next, what is looked for, what was found */
 	char name[NAME_ROOM], candidate[NAME_ROOM], last[NAME_ROOM]; /* filled up with zeroes */
 };
 

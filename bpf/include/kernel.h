@@ -155,14 +155,21 @@ struct inode___v5 { /* before 6.6 */
 
 struct qstr {
 	u32 len;
+	u64 hash_len;
 	const unsigned char *name;
 };
 
 struct hlist_bl_node {
+	struct hlist_bl_node *next;
 	struct hlist_bl_node **pprev;
 };
 
+enum dentry_flags___v6_15 { DCACHE_MOUNTED___v6_15 = 1 << 15 };
+#define DCACHE_MOUNTED_OR_MORE (3 << 15) /* in kernels that do not tell: bit 15, or 16 */
+#define DCACHE_OP_HASH 1
+
 struct dentry {
+	unsigned int d_flags;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;

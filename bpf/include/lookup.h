@@ -10,6 +10,8 @@
 #include "event.h"
 
 #define CHILDREN_MAX 16384 /* of a folder, looked through */
+#define HASHED_MAX 1024    /* in one place of the kernel's table of names */
+#define HASH_MULTIPLIER 0x61c8864680b583ebull
 #define MOUNTS_MAX 4096
 #define LINKS_MAX 16
 #define TEXT_HALF PATH_MAX /* the text stands in one half of builder->path; a link's is put together in the other */
@@ -17,69 +19,138 @@
 #define LOOKUP_NOFOLLOW 1 /* a link at the end is what is meant */
 #define LOOKUP_KERNEL 2   /* the text stands in the kernel's memory */
 
-struct child_search {
-	struct dentry *next;
-	u64 node; /* of the list that next hangs in */
-	struct dentry *found;
-	u32 slot;
-	u32 length;
-};
-
-static __always_inline struct dentry *first_child(struct dentry *parent)
+static __always_inline u64 first_child(struct dentry *parent)
 {
 	struct dentry___v6_7 *older = (void *)parent;
 	if (bpf_core_field_exists(parent->d_children)) {
 		u64 node = (u64)BPF_CORE_READ(parent, d_children.first);
-		return node ? (void *)(node - bpf_core_field_offset(struct dentry, d_sib)) : NULL;
+		return node ? node - bpf_core_field_offset(struct dentry, d_sib) : 0;
 	}
 	u64 head = (u64)parent + bpf_core_field_offset(struct dentry___v6_7, d_subdirs);
 	u64 node = (u64)BPF_CORE_READ(older, d_subdirs.next);
-	return node == head ? NULL : (void *)(node - bpf_core_field_offset(struct dentry___v6_7, d_child));
+	return node == head ? 0 : node - bpf_core_field_offset(struct dentry___v6_7, d_child);
 }
 
-static __always_inline struct dentry *next_child(struct dentry *child)
+static __always_inline u64 next_child(struct dentry *child)
 {
 	struct dentry___v6_7 *older = (void *)child;
 	if (bpf_core_field_exists(child->d_sib)) {
 		u64 node = (u64)BPF_CORE_READ(child, d_sib.next);
-		return node ? (void *)(node - bpf_core_field_offset(struct dentry, d_sib)) : NULL;
+		return node ? node - bpf_core_field_offset(struct dentry, d_sib) : 0;
 	}
 	struct dentry___v6_7 *parent = (void *)BPF_CORE_READ(child, d_parent);
 	u64 head = (u64)parent + bpf_core_field_offset(struct dentry___v6_7, d_subdirs);
 	u64 node = (u64)BPF_CORE_READ(older, d_child.next);
-	return node == head ? NULL : (void *)(node - bpf_core_field_offset(struct dentry___v6_7, d_child));
+	return node == head ? 0 : node - bpf_core_field_offset(struct dentry___v6_7, d_child);
 }
 
 /* Is the candidate's name that in lookup.name? Both end in zeroes. */
-static __always_inline bool same_name(struct builder *builder)
+static __always_inline bool same_name(struct lookup *lookup)
 {
-	u64 *wanted = (u64 *)builder->lookup.name, *candidate = (u64 *)builder->lookup.candidate;
+	u64 *wanted = (u64 *)lookup->name, *candidate = (u64 *)lookup->candidate;
 	for (u32 i = 0; i < NAME_ROOM / 8; i++)
 		if (wanted[i] != candidate[i])
 			return false;
 	return true;
 }
 
-static long child_step(u64 index, struct child_search *search)
+/* Is this what is looked for in lookup.dentry? */
+static __always_inline bool is_the_child(struct lookup *lookup, struct dentry *child)
 {
-	struct builder *builder = builder_at(search->slot);
-	struct dentry *child = search->next;
-	if (!builder || !child)
-		return 1;
-	search->next = next_child(child);
-	u32 length = search->length;
-	/* a name that is no longer linked stays in the list for a while */
-	if (BPF_CORE_READ(child, d_name.len) != length || !BPF_CORE_READ(child, d_hash.pprev) || length >= NAME_ROOM)
-		return 0;
-	__builtin_memset(builder->lookup.candidate, 0, NAME_ROOM);
+	u32 length = lookup->length;
 	FORGOTTEN(length);
-	if (length >= NAME_ROOM)
+	/* a name that is no longer linked stays in lists for a while */
+	if (length >= NAME_ROOM || BPF_CORE_READ(child, d_name.len) != length || !BPF_CORE_READ(child, d_hash.pprev))
+		return false;
+	__builtin_memset(lookup->candidate, 0, NAME_ROOM);
+	bpf_probe_read_kernel(lookup->candidate, length, BPF_CORE_READ(child, d_name.name));
+	return same_name(lookup);
+}
+
+/* One of all names that the folder has in the cache. */
+static long child_step(u64 index, u32 *slot)
+{
+	struct builder *builder = builder_at(*slot);
+	if (!builder)
+		return 1;
+	struct lookup *lookup = &builder->lookup;
+	struct dentry *child = (void *)lookup->next;
+	if (!child)
+		return 1;
+	lookup->next = next_child(child);
+	if (!is_the_child(lookup, child))
 		return 0;
-	bpf_probe_read_kernel(builder->lookup.candidate, length, BPF_CORE_READ(child, d_name.name));
-	if (!same_name(builder))
-		return 0;
-	search->found = child;
+	lookup->child = (u64)child;
 	return 1;
+}
+
+/* One of the names that the kernel's table has in the same place, of whatever folders. */
+static long hashed_step(u64 index, u32 *slot)
+{
+	struct builder *builder = builder_at(*slot);
+	if (!builder)
+		return 1;
+	struct lookup *lookup = &builder->lookup;
+	if (!lookup->next)
+		return 1;
+	struct dentry *child = (void *)lookup->next - bpf_core_field_offset(struct dentry, d_hash);
+	lookup->next = (u64)BPF_CORE_READ(child, d_hash.next);
+	if (BPF_CORE_READ(child, d_name.hash_len) != lookup->hash_len ||
+	    (u64)BPF_CORE_READ(child, d_parent) != lookup->dentry || !is_the_child(lookup, child))
+		return 0;
+	lookup->child = (u64)child;
+	return 1;
+}
+
+#define ROTATED(word, bits) ((word) << (bits) | (word) >> (64 - (bits)))
+
+/* The kernel's hash of lookup.name in the folder lookup.dentry; `Sample::hash` of crates/kernel/src/names.rs, too. */
+static __noinline u32 hash_of_name(u32 slot)
+{
+	struct builder *builder = builder_at(slot);
+	if (!builder)
+		return 0;
+	u64 *words = (u64 *)builder->lookup.name;
+	u64 x = 0, y = builder->lookup.dentry;
+	u32 length = builder->lookup.length;
+	for (u32 i = 0; i < NAME_ROOM / 8; i++) {
+		x ^= words[i];
+		if (length < 8 * (i + 1))
+			break;
+		y ^= x;
+		x = ROTATED(x, 12) + y;
+		y = ROTATED(y, 45) * 9;
+	}
+	y ^= x * HASH_MULTIPLIER;
+	return y * HASH_MULTIPLIER >> 32;
+}
+
+/*
+ * The name lookup.name in the folder lookup.dentry, as far as it is cached, in lookup.child. By the kernel's table of
+ * names, as the kernel does; all names of the folder are gone through where we do not know the table, or where the file
+ * system has a hash of its own.
+ */
+static __noinline int find_child(u32 slot)
+{
+	struct builder *builder = builder_at(slot);
+	if (!builder)
+		return 0;
+	struct lookup *lookup = &builder->lookup;
+	struct dentry *parent = (void *)lookup->dentry;
+	lookup->child = 0;
+	if (!config.names_table || BPF_CORE_READ(parent, d_flags) & DCACHE_OP_HASH) {
+		lookup->next = first_child(parent);
+		repeat(CHILDREN_MAX, child_step, &slot);
+		return 0;
+	}
+	u32 hash = hash_of_name(slot);
+	lookup->hash_len = (u64)lookup->length << 32 | hash;
+	u64 *place = (void *)config.names_table + 8 * (u64)(hash >> (config.names_shift & 31));
+	u64 first = 0;
+	bpf_probe_read_kernel(&first, sizeof(first), place);
+	lookup->next = first & ~1ull; /* the lowest bit is a lock */
+	repeat(HASHED_MAX, hashed_step, &slot);
+	return 0;
 }
 
 struct mount_search {
@@ -105,6 +176,9 @@ static long cross_step(u64 index, u32 *slot)
 {
 	struct builder *builder = builder_at(*slot);
 	if (!builder)
+		return 1;
+	struct dentry *dentry = (void *)builder->lookup.dentry;
+	if (!(BPF_CORE_READ(dentry, d_flags) & builder->lookup.mounted))
 		return 1;
 	struct mount *mount = (void *)builder->lookup.mount - bpf_core_field_offset(struct mount, mnt);
 	struct mount_search search = {.head = (u64)mount + bpf_core_field_offset(struct mount, mnt_mounts),
@@ -189,9 +263,8 @@ static __noinline int take_name(u32 slot, u32 length, u32 is_last)
 		repeat(64, cross_step, &slot);
 		return LOOKUP_GOES_ON;
 	}
-	struct child_search search = {.slot = slot, .length = length, .next = first_child((void *)lookup->dentry)};
-	repeat(CHILDREN_MAX, child_step, &search);
-	struct dentry *child = search.found;
+	find_child(slot);
+	struct dentry *child = (void *)lookup->child;
 	struct inode *inode = child ? BPF_CORE_READ(child, d_inode) : NULL;
 	if (!inode)
 		return is_last ? LOOKUP_MISSING : LOOKUP_FAILED;
@@ -252,6 +325,13 @@ static long lookup_step(u64 index, u32 *slot)
 	return 1;
 }
 
+static __always_inline u32 mounted_flag(void)
+{
+	if (bpf_core_enum_value_exists(enum dentry_flags___v6_15, DCACHE_MOUNTED___v6_15))
+		return bpf_core_enum_value(enum dentry_flags___v6_15, DCACHE_MOUNTED___v6_15);
+	return DCACHE_MOUNTED_OR_MORE;
+}
+
 /*
  * Looks up the text at an address, a user's unless LOOKUP_KERNEL, relative to a descriptor or AT_FDCWD. The answer is
  * in builder->lookup; an empty text means the descriptor's own file.
@@ -277,6 +357,7 @@ __noinline int look_up(u32 slot, s32 dirfd, u64 address, u32 flags)
 		return LOOKUP_FAILED;
 	lookup->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
 	lookup->root_mount = (u64)BPF_CORE_READ(fs, root.mnt);
+	lookup->mounted = mounted_flag();
 	long length = flags & LOOKUP_KERNEL ? bpf_probe_read_kernel_str(builder->path, TEXT_HALF, (void *)address)
 					    : bpf_probe_read_user_str(builder->path, TEXT_HALF, (void *)address);
 	if (length < 0 || length >= TEXT_HALF)

@@ -187,6 +187,9 @@ struct config {
 	u32 wake_bytes; /* how full a ring wakes a napping reader */
 	u32 exec_env;   /* sched_process_exec carries the environment */
 	u32 rings;      /* rings in tracee_rings; CPU n uses n % rings */
-	u32 pad;
+	/* Of the kernel's table of cached names. The place of a name is `table + 8 * (its hash >> shift)`; 0: not known
+	 */
+	u32 names_shift;
+	u64 names_table;
 	struct plan plans[BANKS];
 };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from conftest import JsonEvent, Tracee
 
 ATTACH = os.environ.get("TRACEE_ATTACH", "best")
 """Which ways are tested: see --attach."""
+CAN_LOOK_UP = tuple(map(int, platform.release().split("-")[0].split(".")[:2])) >= (5, 17)
+"""Whether a file that was not opened is looked up."""
 
 
 def values(event: JsonEvent) -> dict[str, Any]:

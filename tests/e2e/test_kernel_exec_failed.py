@@ -14,13 +14,10 @@ from typing import Any
 
 import pytest
 from conftest import Tracee
-from kernel_events import Watched, watch, watch_program
+from kernel_events import CAN_LOOK_UP, Watched, watch, watch_program
 
 FAILED = "process_execute_failed"
 AT_FDCWD, AT_EMPTY_PATH = -100, 0x1000
-CAN_LOOK_UP = tuple(map(int, platform.release().split("-")[0].split(".")[:2])) >= (5, 17)
-"""Whether a file that was not opened is looked up."""
-
 DEED = """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)

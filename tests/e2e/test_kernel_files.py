@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Tracee
-from kernel_events import watch, watch_program
+from kernel_events import CAN_LOOK_UP, watch, watch_program
 
 
 def test_open(tracee: Tracee, tmp_path: Path) -> None:
@@ -206,6 +206,23 @@ os.unlink('file')
     path = f"{tmp_path}/" + "/".join("d" * 190 + f"{i:09}" for i in range(20)) + "/file"
     assert [e["pathname"] for e in seen.of("security_inode_unlink")] == [path]
     assert path in [e["pathname"] for e in seen.of("security_file_open")]
+
+
+def test_a_folder_of_many_cached_names(tracee: Tracee, tmp_path: Path) -> None:
+    """The kernel remembers names that are absent, too: whoever asks for many hides none by that."""
+    script = """
+names = [chr(97 + i % 26) * (i + 1) for i in range(33)]
+for name in names:
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+assert not any(os.path.exists(f'absent{i}') for i in range(50_000))
+for name in names:
+    os.unlink(name)
+"""
+    seen = watch(tracee, ["security_inode_unlink"], script, cwd=tmp_path)
+    unlinked = seen.of("security_inode_unlink")
+    assert [e["pathname"] for e in unlinked] == [f"{tmp_path}/{chr(97 + i % 26) * (i + 1)}" for i in range(33)]
+    if CAN_LOOK_UP or not seen.by_lesser_way("security_inode_unlink"):
+        assert all(e["inode"] for e in unlinked)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="32-bit calls are made as x86 makes them")

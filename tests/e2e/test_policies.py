@@ -136,7 +136,9 @@ def test_reverse_shell_detection(tracee: Tracee, folder_at: Callable[[str], Path
 
     def deeds() -> None:
         connect()
-        subprocess.run(["/bin/bash", "-c", "exec 3<>/dev/udp/127.0.0.1/9"], check=True)
+        # without SHELL, bash asks the name service, if there is one, which is to connect as well
+        shell = os.environ | {"SHELL": "/bin/bash"}
+        subprocess.run(["/bin/bash", "-c", "exec 3<>/dev/udp/127.0.0.1/9"], check=True, env=shell)
         for program in (netcat, beside):
             shutil.copy(shutil.which("true") or "", program)
             subprocess.run([program], check=True)

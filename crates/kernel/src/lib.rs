@@ -8,6 +8,7 @@ mod judge;
 mod limits;
 mod mapping;
 mod messages;
+mod names;
 mod object;
 mod objects;
 mod plans;

@@ -25,10 +25,11 @@ use crate::object::{self, check_size, find, Source};
 use crate::plans::Plans;
 use crate::probe::Kernel;
 use crate::ring::Ring;
+use crate::scan::peek::Peek;
 use crate::scan::{self, Searches};
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
 use crate::ways::{self, Allowed, Chosen, Part};
-use crate::{limits, messages};
+use crate::{limits, messages, names};
 
 /// A program that ran by a plan when it was replaced has ended after so many ns.
 const GRACE: u64 = 50_000_000;
@@ -230,7 +231,7 @@ impl Session {
         let mut object = source.open(&more)?;
         object::share_maps(&mut object, &self.loaded[0].object)?;
         let object = object.load().doing("load the BPF programs")?;
-        Loaded::attached(object, more).map(Some)
+        Loaded::attached(object, more, &self.config).map(Some)
     }
 
     /// Detaches what the plan in use does not need any more.
@@ -262,7 +263,13 @@ impl Session {
 }
 
 impl Loaded {
-    fn attached(object: Object, part: Part) -> Result<Loaded> {
+    fn attached(object: Object, part: Part, config: &Config) -> Result<Loaded> {
+        // where it is not found, programs that look names up go through the folders
+        let reads_memory = part.common.contains(scan::PROGRAM);
+        let peek = reads_memory.then(|| Peek::new(&object)).transpose()?;
+        if let Some(table) = peek.as_ref().and_then(names::find) {
+            config.set_names(table);
+        }
         let links = object::attach(&object)?;
         Ok(Loaded { object, links, part })
     }
@@ -369,7 +376,7 @@ impl First {
             exec_env: options.exec_env,
             rings: sizes.rings,
         });
-        let loaded = Loaded::attached(object, part)?;
+        let loaded = Loaded::attached(object, part, &config)?;
         Ok(First { loaded, rings, config, counters, notes })
     }
 }

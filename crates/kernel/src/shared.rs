@@ -11,6 +11,7 @@ use tracee_core::tables::BANKS;
 
 use crate::error::Result;
 use crate::mapping::Mapping;
+use crate::names::NameTable;
 
 pub const MAX_EVENTS: usize = 1024;
 
@@ -57,7 +58,8 @@ pub struct ConfigBytes {
     wake_bytes: u32,
     exec_env: u32,
     rings: u32,
-    pad: u32,
+    names_shift: u32,
+    names_table: u64,
     plans: [PlanBytes; BANKS as usize],
 }
 
@@ -104,6 +106,12 @@ impl Config {
         self.half(offset_of!(ConfigBytes, wake_bytes)).store(fixed.wake_bytes, Ordering::Relaxed);
         self.half(offset_of!(ConfigBytes, exec_env)).store(fixed.exec_env.into(), Ordering::Relaxed);
         self.half(offset_of!(ConfigBytes, rings)).store(fixed.rings, Ordering::Relaxed);
+    }
+
+    /// Where the kernel keeps the names of files that it has cached.
+    pub fn set_names(&self, names: NameTable) {
+        self.half(offset_of!(ConfigBytes, names_shift)).store(names.shift, Ordering::Relaxed);
+        self.word(offset_of!(ConfigBytes, names_table)).store(names.address, Ordering::Release);
     }
 
     /// Makes the plan of a bank, but for the values that stand in maps; nothing is wanted by it yet.

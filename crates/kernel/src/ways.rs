@@ -7,7 +7,7 @@ use tracee_core::catalogue::{Event, Hook, Way, EVENTS, GROUPS};
 use tracee_core::plan::Compiled;
 
 use crate::probe::{self, Kernel};
-use crate::scan;
+use crate::{limits, scan};
 
 /// Only in the object for older kernels, where it is always needed.
 const FORGET: &str = "tracee_forget";
@@ -154,6 +154,10 @@ pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTr
                 chosen.unavailable.insert(index, why);
             }
         }
+    }
+    // they look up names, so that we have to find the kernel's table of them
+    if chosen.part.lesser().next().is_some() && !limits::is_older() {
+        chosen.part.common.insert(scan::PROGRAM);
     }
     let tree = tracee_core::scope::NUMBER_KEYS.iter().position(|key| *key == "tree");
     if plan.scope.follow != 0 || tree.is_some_and(|key| plan.scope.numbers[key].used != 0) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,8 +71,16 @@ def look(ring_pages: int) -> Machine:
         rings=facts["rings"],
         ring_bytes=facts["ringBytes"],
         hooks=facts["hooks"],
-        runtimes={name: path for name, path in RUNTIME_SOCKETS.items() if Path(path).is_socket()},
+        runtimes={name: path for name, path in RUNTIME_SOCKETS.items() if _is_socket(path)},
     )
+
+
+def _is_socket(path: str) -> bool:
+    """Whether a socket is there, as far as we may look."""
+    try:
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
+    except OSError:
+        return False
 
 
 def _capabilities() -> str:

@@ -4,7 +4,7 @@
 mod ftrace;
 mod modules;
 mod namespaces;
-mod peek;
+pub mod peek;
 mod symbols;
 mod tables;
 

@@ -37,6 +37,12 @@ pub struct Layout {
     pub proc_inode_inode: u32,
     pub proc_inode_pde: u32,
     pub pde_seq_ops: u32,
+    pub file_dentry: u32,
+    pub dentry_hash: u32,
+    pub dentry_parent: u32,
+    pub dentry_name: u32,
+    pub name_hash: u32,
+    pub name_text: u32,
     pub seq_operations: [u32; 4],
     pub operations: [u32; 8],
 }
