@@ -97,19 +97,10 @@ impl Fields {
             let key = field_key(self.fields.len());
             for rule in rules {
                 let Some(test) = rule.fields.get(&of) else { continue };
-                if !field.takes_text() {
-                    self.add_numbers(&mut field, key, rule.slot, test, tables);
+                if field.takes_text() {
+                    add_texts(&mut field, key, rule.slot, test, tables);
                 } else {
-                    for (tests, negative) in [(&test.yes, false), (&test.no, true)] {
-                        for test in tests {
-                            match test {
-                                Test::Text(pattern) => {
-                                    tables.add_text(key, &mut field.test, pattern, rule.slot, negative);
-                                }
-                                _ => field.test.undecided |= 1 << rule.slot,
-                            }
-                        }
-                    }
+                    self.add_numbers(&mut field, key, rule.slot, test, tables);
                 }
             }
             field.ranges = self.ranges.len() as u32 - field.first_range;
@@ -186,6 +177,17 @@ impl Fields {
         verdict.add(slot, negative);
         self.ranges.push(Range { mask, min, max, verdict });
         true
+    }
+}
+
+fn add_texts(field: &mut Field, key: u32, slot: usize, test: &FieldTest, tables: &mut Tables) {
+    for (tests, negative) in [(&test.yes, false), (&test.no, true)] {
+        for test in tests {
+            match test {
+                Test::Text(pattern) => tables.add_text(key, &mut field.test, pattern, slot, negative),
+                _ => field.test.undecided |= 1 << slot,
+            }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Loading, attaching, and what is held while tracing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -10,7 +10,6 @@ use std::time::Duration;
 use libbpf_rs::{Link, MapCore, MapHandle, Object};
 use tracee_core::budget;
 use tracee_core::catalogue::index;
-use tracee_core::dump::Dump;
 use tracee_core::pipeline::Policies;
 use tracee_core::plan::Compiled;
 use tracee_core::record::Owned;
@@ -26,9 +25,9 @@ use crate::plans::Plans;
 use crate::probe::Kernel;
 use crate::ring::Ring;
 use crate::scan::peek::Peek;
-use crate::scan::{self, Searches};
+use crate::scan::{self, Aims, Searches};
 use crate::shared::{Config, ConfigBytes, Counters, CpuBytes, Fixed};
-use crate::ways::{self, Allowed, Chosen, Part};
+use crate::ways::{self, Allowed, Choice, Chosen, Part};
 use crate::{limits, messages, names};
 
 /// A program that ran by a plan when it was replaced has ended after so many ns.
@@ -73,8 +72,7 @@ pub struct Session {
     options: Options,
     /// Programs, or hooks of one, that the kernel did not take, and why.
     refused: BTreeMap<String, String>,
-    /// What the searches of the plan look for.
-    searched: Searched,
+    aims: Aims,
     changes: Sender<Change>,
     /// When the plan in use came to be so, in ns since boot.
     changed: u64,
@@ -130,9 +128,6 @@ struct Loaded {
     part: Part,
 }
 
-/// What searches look for: events, and memory to be shown.
-type Searched = (BTreeSet<u16>, Vec<Dump>);
-
 impl Session {
     /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`]. Events that cannot be had
     /// are left out, see [`Session::chosen`].
@@ -141,7 +136,7 @@ impl Session {
     /// The kernel refuses; the message says which step, and what libbpf said of it.
     pub fn new(plan: Compiled, options: &Options) -> Result<(Session, Feed, Policies)> {
         limits::require_types()?;
-        let mut trial = Trial::new(options, BTreeMap::new())?;
+        let mut trial = Trial::new(options, BTreeMap::new(), Chosen::default())?;
         let (chosen, first) = trial.until_taken(&plan, |source, chosen| First::load(options, source, chosen))?;
         let First { loaded, rings, config, counters, notes } = first;
         let mut plans = Plans::new(&loaded.object)?;
@@ -155,7 +150,7 @@ impl Session {
             slots: plan.slots,
             options: options.clone(),
             refused: trial.refused,
-            searched: Searched::default(),
+            aims: Aims::default(),
             changes,
             changed: 0,
             notes,
@@ -164,8 +159,9 @@ impl Session {
             loaded: vec![loaded],
             _statistics: statistics,
         };
-        let told = session.told_by_self(&chosen, plan.dumps, plan.watches, false)?;
-        session.chosen = chosen;
+        let aims = Aims::of(&chosen, plan.dumps);
+        let told = session.told_by_self(&chosen, &aims, plan.watches)?;
+        (session.chosen, session.aims) = (chosen, aims);
         let feed = Feed { config, counters, rings, told, changes: receiver };
         Ok((session, feed, Policies { filter: plan.filter, names: Arc::new(plan.names) }))
     }
@@ -186,7 +182,7 @@ impl Session {
     /// # Errors
     /// The kernel refuses, or the reader has ended. The plan in use stays as it was.
     pub fn replace(&mut self, plan: Compiled) -> Result<()> {
-        let mut trial = Trial::new(&self.options, self.refused.clone())?;
+        let mut trial = Trial::new(&self.options, self.refused.clone(), self.chosen.clone())?;
         let (chosen, more) = trial.until_taken(&plan, |source, chosen| self.load_more(source, chosen))?;
         if let Some(more) = more {
             self.loaded.push(more);
@@ -195,8 +191,8 @@ impl Session {
         let bank = 1 - self.plans.bank;
         std::thread::sleep(Duration::from_nanos((self.changed + GRACE).saturating_sub(since_boot())));
         self.plans.fill(&self.config, bank, &plan)?;
-        let more = self.loaded.len() > 1;
-        let told = self.told_by_self(&chosen, plan.dumps, plan.watches, more)?;
+        let aims = Aims::of(&chosen, plan.dumps);
+        let told = self.told_by_self(&chosen, &aims, plan.watches)?;
         let policies = Policies { filter: plan.filter, names: Arc::new(plan.names) };
         let (ready, is_ready) = mpsc::channel();
         let change = Change { bank, policies, told, after: self.changed + GRACE, ready };
@@ -217,7 +213,7 @@ impl Session {
         self.refused = trial.refused;
         self.refusals = trial.refusals;
         self.retire(&chosen);
-        self.chosen = chosen;
+        (self.chosen, self.aims) = (chosen, aims);
         Ok(())
     }
 
@@ -246,17 +242,14 @@ impl Session {
         self.loaded.retain(|loaded| std::mem::take(&mut first) || !loaded.part.is_empty());
     }
 
-    /// `anew`: our hooks have changed, so that searches have to know of them.
-    fn told_by_self(&mut self, chosen: &Chosen, dumps: Vec<Dump>, watches: Watches, anew: bool) -> Result<ToldBySelf> {
+    fn told_by_self(&self, chosen: &Chosen, aims: &Aims, watches: Watches) -> Result<ToldBySelf> {
         let first = scan::at_start(chosen, &self.chosen);
-        let searched = (scan::events(chosen), dumps);
         let mut searches = None;
-        if searched != self.searched || anew && !searched.0.is_empty() {
+        if *aims != self.aims {
             let reads = |loaded: &&Loaded| loaded.part.common.contains(scan::PROGRAM);
             let object = self.loaded.iter().find(reads).map(|loaded| &loaded.object);
-            searches = Some(object.map(|object| Searches::new(object, &searched.1, chosen)).transpose()?);
+            searches = Some(object.map(|object| Searches::new(object, aims.clone())).transpose()?);
         }
-        self.searched = searched;
         let by_lesser_way = chosen.part.lesser().any(|event| event == index::SHARED_OBJECT_LOADED);
         Ok(ToldBySelf { first, searches, watches, by_lesser_way })
     }
@@ -282,19 +275,21 @@ struct Trial {
     source: Source,
     refused: BTreeMap<String, String>,
     refusals: Vec<String>,
+    in_use: Chosen,
 }
 
 impl Trial {
-    fn new(options: &Options, refused: BTreeMap<String, String>) -> Result<Trial> {
+    fn new(options: &Options, refused: BTreeMap<String, String>, in_use: Chosen) -> Result<Trial> {
         let kernel = Kernel::default();
         let source = Source::new(&kernel)?;
-        Ok(Trial { allowed: options.allowed.clone(), kernel, source, refused, refusals: Vec::new() })
+        Ok(Trial { allowed: options.allowed.clone(), kernel, source, refused, refusals: Vec::new(), in_use })
     }
 
     fn until_taken<T>(&mut self, plan: &Compiled, load: impl Fn(&Source, &Chosen) -> Result<T>) -> Result<(Chosen, T)> {
         loop {
             messages::begin();
-            let chosen = ways::choose(plan, &self.kernel, &self.allowed, &self.refused);
+            let chosen = Choice { kernel: &self.kernel, allowed: &self.allowed, refused: &self.refused }
+                .make(plan, &self.in_use);
             let error = match load(&self.source, &chosen) {
                 Ok(loaded) => return Ok((chosen, loaded)),
                 Err(error) => error,

@@ -61,7 +61,7 @@ impl Groups {
 }
 
 /// What was chosen for the events of a plan.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Chosen {
     /// By event index: the way it is taken, and why no better one is.
     pub ways: BTreeMap<u16, (&'static Way, String)>,
@@ -128,72 +128,84 @@ impl Part {
     }
 }
 
-/// Chooses for every event that a policy selects the first way whose hooks can all be had. Programs in `refused` were
-/// tried and cannot, for the reason given there; so are hooks, named `KIND:TARGET`.
-pub fn choose(plan: &Compiled, kernel: &Kernel, allowed: &Allowed, refused: &BTreeMap<String, String>) -> Chosen {
-    let mut chosen = Chosen::default();
-    // for the table of tasks, whatever is traced
-    chosen.part.common.extend(["tracee_fork", "tracee_exec", "tracee_exit", FORGET]);
-    for (index, event) in (0..).zip(&EVENTS) {
-        if plan.wanted[usize::from(index)] == 0 {
-            continue;
-        }
-        match way(event, kernel, allowed, refused) {
-            Ok((way, why)) => {
-                chosen.part.events.insert(index, way);
-                for base in way.hooks.iter().filter_map(Hook::base) {
-                    if let Ok((way, _)) = self::way(&EVENTS[usize::from(base)], kernel, allowed, refused) {
-                        chosen.part.events.insert(base, way);
-                    }
-                }
-                let reads = |hook: &Hook| hook.kind == "scan" && scan::reads_memory(hook.target);
-                chosen.part.common.extend(way.hooks.iter().any(reads).then_some(scan::PROGRAM));
-                chosen.ways.insert(index, (way, why));
-            }
-            Err(why) => {
-                chosen.unavailable.insert(index, why);
-            }
-        }
-    }
-    // they look up names, so that we have to find the kernel's table of them
-    if chosen.part.lesser().next().is_some() && !limits::is_older() {
-        chosen.part.common.insert(scan::PROGRAM);
-    }
-    let tree = tracee_core::scope::NUMBER_KEYS.iter().position(|key| *key == "tree");
-    if plan.scope.follow != 0 || tree.is_some_and(|key| plan.scope.numbers[key].used != 0) {
-        chosen.part.common.extend(["tracee_inherit", "tracee_follow"]);
-    }
-    chosen
+/// What a choice depends on.
+pub struct Choice<'a> {
+    pub kernel: &'a Kernel,
+    pub allowed: &'a Allowed,
+    /// Programs that were tried and cannot be had, and why; so are hooks, named `KIND:TARGET`.
+    pub refused: &'a BTreeMap<String, String>,
 }
 
-fn way(
-    event: &'static Event,
-    kernel: &Kernel,
-    allowed: &Allowed,
-    refused: &BTreeMap<String, String>,
-) -> Result<(&'static Way, String), String> {
-    let mut reasons: Vec<String> = Vec::new();
-    for way in event.attach {
-        let mut permitted = way.hooks.iter().filter(|hook| !allowed.has(hook.kind));
-        if let Some(hook) = permitted.next() {
-            reasons.push(format!("{} was not to be used", hook.kind));
-            continue;
-        }
-        let refusal = way.hooks.iter().find_map(|hook| {
-            let tried = refused.get(&hook.name()).or_else(|| refused.get(hook.program?)).cloned();
-            let base = || self::way(&EVENTS[usize::from(hook.base()?)], kernel, allowed, refused).err();
-            tried.or_else(|| kernel.refusal(hook)).or_else(base).map(|why| format!("{}: {why}", hook.kind))
-        });
-        match refusal {
-            None => {
-                reasons.dedup();
-                return Ok((way, reasons.join("; ")));
+impl Choice<'_> {
+    /// For every event that a policy selects, the first way whose hooks can all be had. An event that is in use goes on
+    /// as it is taken.
+    pub fn make(&self, plan: &Compiled, in_use: &Chosen) -> Chosen {
+        let mut chosen = Chosen::default();
+        // for the table of tasks, whatever is traced
+        chosen.part.common.extend(["tracee_fork", "tracee_exec", "tracee_exit", FORGET]);
+        for (index, event) in (0..).zip(&EVENTS) {
+            if plan.wanted[usize::from(index)] == 0 {
+                continue;
             }
-            Some(why) => reasons.push(why),
+            match in_use.ways.get(&index).cloned().map_or_else(|| self.way(event), Ok) {
+                Ok(way) => self.add(&mut chosen, index, way, in_use),
+                Err(why) => {
+                    chosen.unavailable.insert(index, why);
+                }
+            }
         }
+        // they look up names, so that the kernel's table of them has to be found
+        if chosen.part.lesser().next().is_some() && !limits::is_older() {
+            chosen.part.common.insert(scan::PROGRAM);
+        }
+        let tree = tracee_core::scope::NUMBER_KEYS.iter().position(|key| *key == "tree");
+        if plan.scope.follow != 0 || tree.is_some_and(|key| plan.scope.numbers[key].used != 0) {
+            chosen.part.common.extend(["tracee_inherit", "tracee_follow"]);
+        }
+        chosen
     }
-    reasons.dedup();
-    Err(reasons.join("; "))
+
+    /// Adds an event and those that it is derived from.
+    fn add(&self, chosen: &mut Chosen, index: u16, (way, why): (&'static Way, String), in_use: &Chosen) {
+        chosen.part.events.insert(index, way);
+        for base in way.hooks.iter().filter_map(Hook::base) {
+            let known = in_use.part.events.get(&base).copied();
+            if let Some(way) = known.or_else(|| self.way(&EVENTS[usize::from(base)]).ok().map(|(way, _)| way)) {
+                chosen.part.events.insert(base, way);
+            }
+        }
+        let reads = |hook: &Hook| hook.kind == "scan" && scan::reads_memory(hook.target);
+        chosen.part.common.extend(way.hooks.iter().any(reads).then_some(scan::PROGRAM));
+        chosen.ways.insert(index, (way, why));
+    }
+
+    /// The first way that can be had, and why none before it; or why none.
+    fn way(&self, event: &'static Event) -> Result<(&'static Way, String), String> {
+        let mut reasons: Vec<String> = Vec::new();
+        for way in event.attach {
+            match self.refusal(way) {
+                None => {
+                    reasons.dedup();
+                    return Ok((way, reasons.join("; ")));
+                }
+                Some(why) => reasons.push(why),
+            }
+        }
+        reasons.dedup();
+        Err(reasons.join("; "))
+    }
+
+    fn refusal(&self, way: &Way) -> Option<String> {
+        if let Some(hook) = way.hooks.iter().find(|hook| !self.allowed.has(hook.kind)) {
+            return Some(format!("{} was not to be used", hook.kind));
+        }
+        way.hooks.iter().find_map(|hook| {
+            let tried = self.refused.get(&hook.name()).or_else(|| self.refused.get(hook.program?)).cloned();
+            let base = || self.way(&EVENTS[usize::from(hook.base()?)]).err();
+            let why = tried.or_else(|| self.kernel.refusal(hook)).or_else(base)?;
+            Some(format!("{}: {why}", hook.kind))
+        })
+    }
 }
 
 /// Whether an event can do without this program, going another way or not at all.

@@ -54,14 +54,33 @@ impl Field {
 /// What a finding tells, in the order of its event's arguments.
 type Finding = Vec<Field>;
 
-/// Searches that a plan asks for, before they are begun.
-pub struct Searches {
-    peek: Peek,
+/// What is searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aims {
     /// Indices of the events that are wanted.
-    wanted: BTreeSet<u16>,
+    events: BTreeSet<u16>,
     dumps: Vec<Dump>,
     /// Functions that our own hooks are on.
     ours: BTreeSet<&'static str>,
+}
+
+impl Aims {
+    pub fn of(chosen: &Chosen, dumps: Vec<Dump>) -> Aims {
+        let reads = |way: &Way| way.hooks.iter().any(|hook| hook.kind == "scan" && reads_memory(hook.target));
+        let events: BTreeSet<u16> =
+            chosen.ways.iter().filter(|(_, (way, _))| reads(way)).map(|(event, _)| *event).collect();
+        if events.is_empty() {
+            return Aims::default();
+        }
+        let hooks = chosen.ways.values().flat_map(|(way, _)| way.hooks);
+        Aims { events, dumps, ours: hooks.map(|hook| hook.target).collect() }
+    }
+}
+
+/// Searches that a plan asks for, before they are begun.
+pub struct Searches {
+    peek: Peek,
+    aims: Aims,
 }
 
 impl Searches {
@@ -69,14 +88,8 @@ impl Searches {
     ///
     /// # Errors
     /// The kernel's memory cannot be read.
-    pub fn new(object: &Object, dumps: &[Dump], chosen: &Chosen) -> Result<Searches> {
-        let hooks = || chosen.ways.values().flat_map(|(way, _)| way.hooks);
-        Ok(Searches {
-            peek: Peek::new(object)?,
-            wanted: chosen.ways.keys().copied().collect(),
-            dumps: dumps.to_vec(),
-            ours: hooks().map(|hook| hook.target).collect(),
-        })
+    pub fn new(object: &Object, aims: Aims) -> Result<Searches> {
+        Ok(Searches { peek: Peek::new(object)?, aims })
     }
 
     /// Begins to search.
@@ -150,7 +163,7 @@ impl Search {
     }
 
     fn wants(&self, event: u16) -> bool {
-        self.searches.wanted.contains(&event)
+        self.searches.aims.events.contains(&event)
     }
 
     fn modules(&self) -> Option<Modules> {
@@ -182,7 +195,7 @@ impl Search {
             self.search_ftrace(&symbols);
         }
         if self.wants(index::PRINT_MEM_DUMP) {
-            let dumps = self.searches.dumps.iter().map(|dump| self.dump(dump, &symbols)).collect();
+            let dumps = self.searches.aims.dumps.iter().map(|dump| self.dump(dump, &symbols)).collect();
             self.report(index::PRINT_MEM_DUMP, dumps);
         }
         Ok(())
@@ -295,7 +308,7 @@ impl Search {
 
     fn search_ftrace(&mut self, symbols: &Symbols) {
         let Some(text) = securityfs::read_tracefs("enabled_functions") else { return };
-        let ours = &self.searches.ours;
+        let ours = &self.searches.aims.ours;
         let own = |hook: &ftrace::Hook| {
             let by_kprobe = hook.callback.symbol == "kprobe_ftrace_handler";
             hook.callback.is_bpf() || (by_kprobe && ours.contains(hook.symbol.as_str()))
@@ -368,12 +381,6 @@ fn with_fields(mut record: Owned, finding: &Finding) -> Owned {
 /// Whether a search reads the kernel's memory, by [`PROGRAM`].
 pub fn reads_memory(search: &str) -> bool {
     namespaces::process(search).is_none()
-}
-
-/// Indices of the events that the searches find.
-pub fn events(chosen: &Chosen) -> BTreeSet<u16> {
-    let reads = |way: &Way| way.hooks.iter().any(|hook| hook.kind == "scan" && reads_memory(hook.target));
-    chosen.ways.iter().filter(|(_, (way, _))| reads(way)).map(|(event, _)| *event).collect()
 }
 
 /// What is told once, as soon as it is wanted. Like all findings it is no task's deed, but task 0's: scopes do not apply to
