@@ -42,7 +42,7 @@ struct written {
 #define PIECES_MAX 16
 
 struct piece_search {
-	u64 next;
+	u64 next, count;
 	u32 width;
 	u64 address, length, total;
 };
@@ -51,6 +51,8 @@ static long piece_step(u64 index, struct piece_search *search)
 {
 	u64 wide[2] = {};
 	u32 narrow[2] = {};
+	if (index >= search->count)
+		return 1;
 	if (search->width == 4) {
 		if (bpf_probe_read_user(narrow, sizeof(narrow), (void *)search->next))
 			return 1;
@@ -73,9 +75,9 @@ static __noinline u64 first_piece(struct written *written)
 {
 	/* 0, but verifiers before 6.7 must not know it: they think that each turn begins as the first does */
 	u64 nothing = written->length >> 63;
-	struct piece_search search = {.next = written->address, .width = written->width, .total = nothing};
-	u64 count = written->length < PIECES_MAX ? written->length : PIECES_MAX;
-	repeat(count, piece_step, &search);
+	struct piece_search search = {
+		.next = written->address, .count = written->length, .width = written->width, .total = nothing};
+	repeat(PIECES_MAX, piece_step, &search);
 	written->address = search.address;
 	written->length = search.length;
 	return search.total;

@@ -20,6 +20,9 @@ enum {
 	OP_WRITEV_FIXED = 61,
 };
 
+/* Of 7.x, in an enum without a name, which cannot be looked up. */
+#define RING_COMPAT (1 << 11)
+
 /* enum transfer_flags, or -1 for another kind of request. */
 static __always_inline s32 requested_transfer(u32 opcode)
 {
@@ -109,6 +112,15 @@ static __always_inline s64 requested_position(struct file *file, struct io_rw *r
 	return result > 0 ? after - result : after;
 }
 
+/* Whether a 32-bit program has set the ring up. */
+static __always_inline bool is_compat_ring(struct io_ring_ctx *ring)
+{
+	struct io_ring_ctx___v7_0 *newer = (void *)ring;
+	if (bpf_core_field_exists(newer->int_flags))
+		return BPF_CORE_READ(newer, int_flags) & RING_COMPAT;
+	return BPF_CORE_READ_BITFIELD_PROBED(ring, compat);
+}
+
 /* Nothing tells of one that is not completed visibly what came of it: it is taken to have done all that it was asked.
  */
 __noinline int done_transfer(u64 key, s64 result, u32 untold)
@@ -130,7 +142,7 @@ __noinline int done_transfer(u64 key, s64 result, u32 untold)
 	struct io_ring_ctx *ring = BPF_CORE_READ((struct io_kiocb *)key, ctx);
 	u64 total = transfer.count;
 	if (flags & TRANSFER_VECTOR) {
-		written.width = pointer_width(BPF_CORE_READ_BITFIELD_PROBED(ring, compat));
+		written.width = pointer_width(is_compat_ring(ring));
 		total = first_piece(&written);
 	}
 	if (untold)

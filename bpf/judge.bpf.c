@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The tests of fields, run by hand on a record that user space has put into a builder: so it is held against what core
- * makes of the same record, see crates/kernel/tests/filters.rs. Never loaded while tracing.
+ * The tests of fields and containers, run by hand on a record that user space has put into a builder: so it is held
+ * against what core makes of the same record, see crates/kernel/tests/filters.rs. Never loaded while tracing.
  */
 
 #include "include/event.h"
@@ -20,5 +20,6 @@ int tracee_judge(struct bpf_raw_tracepoint_args *ctx)
 	record->slots = early_slots(record->flags & RECORD_BANK ? 1 : 0, record->event, record->slots, args,
 				    record->ret, record->flags & RECORD_COMPAT);
 	record->slots = late_slots(slot, builder);
+	record->slots &= container_slots(record->task.cgroup_id, record->flags & RECORD_BANK ? 1 : 0);
 	return 0;
 }

@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of tasks: fork, exec, exit. Each is told twice: to the control ring always, since user space needs it to
- * name the executable of every event, and as an event where a policy asks for it. These are programs of their own, so
- * that only what is asked for is loaded: the verifier's time is most of our start.
+ * The life of tasks: fork, exec, exit, as events where a policy asks for them. What is told of them always is in
+ * control.bpf.c. These are programs of their own, so that only what is asked for is loaded: the verifier's time is most
+ * of our start.
  */
 
 #include "include/event.h"
 #include "include/hook.h"
-
-/* A control record without chunks: only who, when, and at most two numbers. */
-static __always_inline void send_control(u16 kind, u64 first, u64 second)
-{
-	struct record *record = bpf_ringbuf_reserve(&tracee_control, sizeof(*record), 0);
-	if (!record) {
-		lost(kind);
-		return;
-	}
-	u64 ids = bpf_get_current_pid_tgid();
-	__builtin_memset(record, 0, sizeof(*record));
-	record->time = now();
-	record->event = kind;
-	record->task.host_tid = ids;
-	record->task.host_pid = ids >> 32;
-	bpf_get_current_comm(record->task.comm, TASK_COMM_LEN);
-	record->args[0] = first;
-	record->args[1] = second;
-	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-}
 
 /* ---- fork ---- */
 
@@ -40,13 +20,6 @@ static __noinline int append_ids(u32 slot, struct task_struct *task)
 	append_number(slot, BPF_CORE_READ(task, tgid));
 	append_number(slot, pid_at_level(BPF_CORE_READ(task, group_leader), level, NULL));
 	append_number(slot, BPF_CORE_READ(task, start_boottime));
-	return 0;
-}
-
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(tracee_fork, struct task_struct *parent, struct task_struct *child)
-{
-	send_control(CONTROL_FORK, child->pid, child->tgid);
 	return 0;
 }
 
@@ -326,26 +299,6 @@ static __noinline int exec_event(struct linux_binprm *bprm, u64 slots, u32 bank)
 	return builder_send(slot, 0);
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(tracee_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
-{
-	s32 slot = builder_take();
-	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
-	if (!builder) {
-		lost(CONTROL_EXEC);
-		return 0;
-	}
-	u64 ids = bpf_get_current_pid_tgid();
-	__builtin_memset(&builder->record, 0, sizeof(builder->record));
-	builder->record.time = now();
-	builder->record.event = CONTROL_EXEC;
-	builder->record.task.host_tid = ids;
-	builder->record.task.host_pid = ids >> 32;
-	bpf_get_current_comm(builder->record.task.comm, TASK_COMM_LEN);
-	append_file_path(slot, BPF_CORE_READ(bprm, file));
-	return builder_send(slot, 1);
-}
-
 /* What else is told of an exec, in executions.bpf.c. */
 static int told_at_exec(struct linux_binprm *bprm);
 
@@ -380,13 +333,6 @@ static __noinline int exit_syscall_event(struct task_struct *task)
 	struct wanted wanted = wanted_of_current(call->event);
 	if (wanted.slots)
 		syscall_event(call, regs, wanted, 0, compat);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(tracee_exit, struct task_struct *task)
-{
-	send_control(CONTROL_EXIT, 0, 0);
 	return 0;
 }
 

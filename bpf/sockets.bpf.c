@@ -227,6 +227,15 @@ AT_SECURITY(socket_create, int family, int type, int protocol, int kern)
 	return create_event(family, type, protocol, kern);
 }
 
+/* For net_tcp_connect the network namespace goes along, where no argument is. */
+static __noinline int append_socket_type(u32 slot, struct socket *socket)
+{
+	struct builder *builder = builder_at(slot);
+	if (builder)
+		builder->record.args[0] = BPF_CORE_READ(socket, sk, __sk_common.skc_net.net, ns.inum);
+	return append_number(slot, BPF_CORE_READ(socket, type));
+}
+
 static __noinline int named_event(u16 event, struct socket *socket, struct passed_address *address, s64 fd)
 {
 	s32 slot = begin_event(event);
@@ -234,7 +243,7 @@ static __noinline int named_event(u16 event, struct socket *socket, struct passe
 		return 0;
 	append_descriptor(slot, fd);
 	if (event == EVENT_security_socket_connect)
-		append_number(slot, BPF_CORE_READ(socket, type));
+		append_socket_type(slot, socket);
 	append_passed_address(slot, address);
 	append_passed_port(slot, address);
 	return builder_send(slot, 0);

@@ -8,6 +8,7 @@
 
 #include "syscalls.bpf.c"
 #include "tasks.bpf.c"
+#include "control.bpf.c"
 #include "process.bpf.c"
 #include "executions.bpf.c"
 #include "modification.bpf.c"
@@ -28,6 +29,8 @@
 #include "memory.bpf.c"
 #include "origin.bpf.c"
 #include "modules.bpf.c"
+#include "network.bpf.c"
+#include "flows.bpf.c"
 #include "peek.bpf.c"
 #include "judge.bpf.c"
 #include "older.bpf.c"

@@ -101,6 +101,17 @@ static __always_inline u64 wake_flags(void *ring)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* Of control records none may be missing, but nobody waits for them: a reader is woken long before their ring is full.
+ */
+static __always_inline u64 control_wake_flags(void)
+{
+	if (*(volatile u32 *)&config.reader_state == READER_AWAKE ||
+	    bpf_ringbuf_query(&tracee_control, BPF_RB_AVAIL_DATA) < CONTROL_BYTES / 8)
+		return BPF_RB_NO_WAKEUP;
+	*(volatile u32 *)&config.reader_state = READER_AWAKE;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
 static __always_inline void count_sent(void)
 {
 	struct cpu_counters *cpu = this_cpu();
@@ -151,7 +162,10 @@ static __always_inline void builder_release(u32 slot)
 		release_lock(&builder->busy);
 }
 
-/* Sends what the builder holds, to the control ring or to this CPU's, and releases it. */
+/*
+ * Sends what the builder holds, to the control ring or to this CPU's, and releases it. The reader is woken for cgroups:
+ * a container may be over before it looks again by itself.
+ */
 static __always_inline int builder_output(u32 slot, u32 control)
 {
 	struct builder *builder = builder_at(slot);
@@ -163,7 +177,8 @@ static __always_inline int builder_output(u32 slot, u32 control)
 		size = sizeof(struct record) + DATA_MAX;
 	long failed = -1;
 	if (control) {
-		failed = bpf_ringbuf_output(&tracee_control, &builder->record, size, BPF_RB_NO_WAKEUP);
+		u64 wake = event == CONTROL_CGROUP_MADE ? BPF_RB_FORCE_WAKEUP : control_wake_flags();
+		failed = bpf_ringbuf_output(&tracee_control, &builder->record, size, wake);
 	} else {
 		void *ring = this_ring();
 		if (ring)

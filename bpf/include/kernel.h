@@ -225,16 +225,31 @@ struct pipe_inode_info {
 struct in6_addr {
 	u8 bytes[16]; /* a union in the kernel: only its size matters */
 };
+struct net;
+typedef struct {
+	struct net *net;
+} possible_net_t;
 struct sock_common {
 	u16 skc_family, skc_num; /* the port on this side, as the host counts */
-	u32 skc_rcv_saddr;
-	struct in6_addr skc_v6_rcv_saddr;
+	u16 skc_dport;           /* on the other side, as the network does */
+	u32 skc_rcv_saddr, skc_daddr;
+	struct in6_addr skc_v6_rcv_saddr, skc_v6_daddr;
+	possible_net_t skc_net;
+	unsigned long skc_flags;
 };
+typedef struct {
+	int owned; /* a task holds the socket */
+} socket_lock_t;
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
+	struct socket *sk_socket;
+	u16 sk_protocol;
+	int sk_err;
 };
 struct socket {
 	s16 type;
+	struct file *file;
 	struct sock *sk;
 };
 struct sockaddr_un {
@@ -294,6 +309,7 @@ struct mnt_namespace {
 };
 struct pid_namespace {
 	struct ns_common ns;
+	struct task_struct *child_reaper;
 };
 #define HOST_NAME_LEN 64
 struct new_utsname {
@@ -334,6 +350,14 @@ struct cgroup {
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
 };
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+};
+struct css_set {
+	struct cgroup_subsys_state *subsys[16];
+	struct cgroup *dfl_cgrp;
+};
+enum cgroup_subsys_id { cpuset_cgrp_id = 0x7001, memory_cgrp_id, pids_cgrp_id }; /* the kernel has others */
 
 struct upid {
 	int nr;
@@ -364,8 +388,12 @@ struct cred {
 typedef struct {
 	int counter;
 } atomic_t;
+#define SIGNAL_GROUP_EXIT 4
 struct signal_struct {
 	atomic_t live;
+	int group_exit_code;
+	unsigned int flags;
+	unsigned int is_child_subreaper : 1, has_child_subreaper : 1;
 };
 
 struct bpf_map {
@@ -431,6 +459,7 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
+	struct css_set *cgroups;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	u64 self_exec_id;
@@ -502,6 +531,9 @@ struct io_ring_ctx {
 struct io_ring_ctx___v6_12 {
 	struct io_file_table___v6_12 file_table;
 	unsigned int nr_user_files;
+};
+struct io_ring_ctx___v7_0 {
+	unsigned int int_flags; /* where `compat` was a bit of its own */
 };
 struct io_kiocb {
 	struct file *file;

@@ -33,9 +33,10 @@ struct {
 		});
 } tracee_rings SEC(".maps");
 
+#define CONTROL_BYTES (4 << 20)
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, CONTROL_BYTES);
 } tracee_control SEC(".maps");
 
 struct {

@@ -15,7 +15,7 @@
  */
 struct task_context {
 	u64 start_time; /* ns since boot */
-	u64 cgroup_id;  /* of the cgroup v2 hierarchy */
+	u64 cgroup_id;  /* in the hierarchy that containers are told by: containers.h */
 	u32 host_tid, host_pid, host_ppid;
 	u32 tid, pid, ppid; /* as the task itself sees them; ppid 0: the parent is outside */
 	u32 uid, mount_ns, pid_ns, pad;
@@ -26,6 +26,7 @@ enum record_flags {
 	RECORD_COMPAT = 1, /* a 32-bit call */
 	RECORD_TIME32 = 2, /* ... whose times are 32-bit too */
 	RECORD_BANK = 4,   /* which of the two plans its slots are of */
+	RECORD_OPEN = 8,   /* texts of scopes were not tested */
 };
 
 /*
@@ -61,12 +62,34 @@ struct inode_chunk {
 	u32 mode;
 };
 
-/* Records of the control ring: they keep user space's table of tasks, and are never printed. */
+/*
+ * Records of the control ring: they keep user space's tree of processes, and are never printed. The task is the process
+ * that begins, execs or ends, and start_time when it began; args[0] is when its parent did.
+ */
 enum control {
-	CONTROL_EXEC = 0xff00, /* chunk: path of the file that runs */
-	CONTROL_FORK,          /* args[0], [1]: host tid and pid of the child */
-	CONTROL_EXIT,
+	CONTROL_EXEC =
+		0xff00,      /* chunks: path of the file that runs; working directory, arguments where they are kept */
+	CONTROL_FORK,        /* args[1], [2]: host pid and start time of the process that forked */
+	CONTROL_EXIT,        /* args[1], [2]: the same of who takes its children; args[3]: status as wait gives it */
+	CONTROL_CGROUP_MADE, /* args[0]: its id, chunk: its path */
+	CONTROL_CGROUP_GONE, /* args[0]: its id */
+	/* In the rings of the CPUs, as events are: what network events are made of. */
+	CONTROL_PACKET =
+		0xff20, /* chunk: its bytes; args: direction, network namespace, interface, length, which events */
+	CONTROL_FLOW,   /* chunk: struct flow */
 };
+
+/* A TCP connection that has begun or ended, as this side sees it: Flow of crates/core/src/network/flows.rs. */
+struct flow {
+	u16 family, own_port, other_port;
+	u8 ended, way;         /* enum flow_end, packet_direction of the first packet; 0: not known */
+	u8 own[16], other[16]; /* of IPv4 the first four bytes */
+	u64 began;             /* ns since boot; 0: before us */
+	u64 sent, received;    /* bytes of payload */
+	u32 segments_out, segments_in;
+	u32 network_ns, error;
+};
+enum flow_end { FLOW_BEGINS, FLOW_CLOSED, FLOW_RESET, FLOW_TIMED_OUT, FLOW_ABORTED, FLOW_FAILED };
 
 /* One event's losses on one CPU. The kernel writes all but reported, user space only that. */
 struct loss {
@@ -166,11 +189,25 @@ struct plan {
 	u64 generation;          /* no other plan ever had this one */
 	u64 scoped;              /* slots with a predicate on the task */
 	u64 follow;              /* slots that go on to children */
+	u64 containers;          /* slots that ask for what container a task is in, */
+	u64 on_host;             /* ... and those, with all others, that pass where it is in none */
 	u64 wanted[MAX_EVENTS];  /* slots that select the event */
 	u64 since[MAX_POLICIES]; /* generation in which the slot came to be what it is */
 	struct event_fields fields[MAX_EVENTS];
 	struct number_scope numbers[NUMBER_KEYS];
 	struct text_scope texts[TEXT_KEYS];
+};
+
+/* What is known of a cgroup, in containers_map; one that is none of a container does not stand there. */
+enum container_state {
+	CONTAINER_NEW,   /* made a moment ago: user space has not said yet whose it is */
+	CONTAINER_KNOWN, /* slots are set */
+};
+
+struct container {
+	enum container_state state;
+	u32 pad;
+	u64 slots[BANKS]; /* that pass, or may, for tasks in it */
 };
 
 enum reader_state {
@@ -184,12 +221,13 @@ struct config {
 	u32 self;     /* our own pid: never traced */
 	u32 sampling; /* an event stays when a random u32 is at most this */
 	u32 reader_state;
-	u32 wake_bytes; /* how full a ring wakes a napping reader */
-	u32 exec_env;   /* sched_process_exec carries the environment */
-	u32 rings;      /* rings in tracee_rings; CPU n uses n % rings */
-	/* Of the kernel's table of cached names. The place of a name is `table + 8 * (its hash >> shift)`; 0: not known
-	 */
+	u32 wake_bytes;         /* how full a ring wakes a napping reader */
+	u32 exec_env;           /* sched_process_exec carries the environment */
+	u32 rings;              /* rings in tracee_rings; CPU n uses n % rings */
+	u32 process_tree;       /* the tree of processes knows working directories and arguments */
+	u64 containers_changed; /* counts the changes of containers_map */
+	u64 names_table; /* the kernel's, of cached names: one is at table + 8 * (its hash >> shift); 0: not known */
 	u32 names_shift;
-	u64 names_table;
+	u32 packet_bytes; /* of a packet that is wanted whole; 0: all */
 	struct plan plans[BANKS];
 };

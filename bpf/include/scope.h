@@ -19,6 +19,7 @@ struct task_state {
 	u64 exe_file;
 	u32 uid, mount_ns;
 	u64 host_name;
+	u64 cgroup, containers_changed;
 	char comm[TASK_COMM_LEN];
 	/* ... and what came from the parent */
 	u64 followed;
@@ -196,6 +197,8 @@ static __always_inline int make_scope(struct task_state *state, u32 bank)
 	}
 	if (plan->numbers[KEY_TREE].used)
 		slots &= tree_slots(state, bank);
+	if (plan->containers)
+		slots &= container_slots(state->cgroup, bank);
 	u64 names = plan->texts[KEY_COMM].used, files = plan->texts[KEY_EXECUTABLE].used,
 	    hosts = plan->texts[KEY_UTS].used;
 	if (names | files | hosts) {
@@ -219,6 +222,20 @@ static __always_inline int make_scope(struct task_state *state, u32 bank)
 	return 0;
 }
 
+/*
+ * Whether the current task has come into another cgroup, or more is known of containers; noted. Apart, so that the
+ * frame of its caller, which stands high, does not grow.
+ */
+static __noinline bool has_moved(struct task_state *state)
+{
+	u64 changed = *(volatile u64 *)&config.containers_changed, cgroup = cgroup_of(current_task());
+	if (state->cgroup == cgroup && state->containers_changed == changed)
+		return false;
+	state->cgroup = cgroup;
+	state->containers_changed = changed;
+	return true;
+}
+
 /* The slots whose scope holds for the current task, where any has a scope. A global function: verified once. */
 __noinline u64 scope_of_current(u32 bank)
 {
@@ -236,9 +253,10 @@ __noinline u64 scope_of_current(u32 bank)
 	u64 host_name = plan->texts[KEY_UTS].used ? host_name_mark(namespaces) : 0;
 	u64 *kept = (u64 *)state->comm, comm[2];
 	read_name(task, (char *)comm);
-	if (state->generation != plan->generation || state->exec_id != exec_id || state->exe_file != exe_file ||
-	    state->uid != uid || state->mount_ns != mount_ns || state->host_name != host_name || kept[0] != comm[0] ||
-	    kept[1] != comm[1]) {
+	/* first, since it takes note */
+	if ((plan->containers && has_moved(state)) || state->generation != plan->generation ||
+	    state->exec_id != exec_id || state->exe_file != exe_file || state->uid != uid ||
+	    state->mount_ns != mount_ns || state->host_name != host_name || kept[0] != comm[0] || kept[1] != comm[1]) {
 		/* another plan: what was followed goes on in slots that are still the same; a new task has what its
 		 * parent handed on */
 		if (state->followed && state->generation && state->generation != plan->generation)

@@ -2,7 +2,7 @@
 /* Who did it: the task's context of a record. */
 #pragma once
 
-#include "maps.h"
+#include "containers.h"
 
 /* The task's number in the pid namespace that stands `level` deep; 0 where it has none. */
 static __noinline u32 pid_at_level(struct task_struct *task, u32 level, u32 *pid_ns)
@@ -50,7 +50,7 @@ static __always_inline void fill_task(struct task_context *context, struct task_
 	context->host_pid = READ(task, tgid);
 	context->host_ppid = READ(task, real_parent, tgid);
 	context->uid = READ(task, cred, uid.val);
-	context->cgroup_id = bpf_get_current_cgroup_id();
+	context->cgroup_id = cgroup_of(task);
 	/* a task that is going away has lost its namespaces and later its pid */
 	struct nsproxy *namespaces = READ(task, nsproxy);
 	context->mount_ns = namespaces ? READ(namespaces, mnt_ns, ns.inum) : 0;

@@ -6,7 +6,7 @@
 
 from typing import TYPE_CHECKING
 
-from tracee._core import Event, __version__, unescape
+from tracee._core import Event, Process, __version__, unescape
 from tracee.errors import InputError, KernelRefusedError, OutputError, PermissionRefusedError, TraceeError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ __all__ = [
     "KernelRefusedError",
     "OutputError",
     "PermissionRefusedError",
+    "Process",
     "Trace",
     "TraceeError",
     "__version__",

@@ -20,6 +20,9 @@ class Arg:
     def type(self) -> str: ...
     @property
     def family(self) -> str | None: ...
+    @property
+    def fields(self) -> list[str]:
+        """What filters call it: ``data.NAME``, or its parts, where ``*`` stands for any key."""
 
 @final
 class EventKind:
@@ -93,6 +96,15 @@ class Event:
     def executable(self) -> str | None:
         """Path of the file that the process runs, where it is known."""
     @property
+    def container(self) -> dict[str, str]:
+        """As in JSON: id, name, image, imageDigest, runtime; empty for a task of the host."""
+    @property
+    def kubernetes(self) -> dict[str, Any]:
+        """As in JSON: podName, podNamespace, podUid, sandbox; empty outside of pods."""
+    @property
+    def ancestors(self) -> list[int]:
+        """Of its process: host pids, the oldest first and the parent last. Empty with ``process_tree=False``."""
+    @property
     def policies(self) -> list[str]: ...
     @property
     def args(self) -> dict[str, Any]:
@@ -101,6 +113,65 @@ class Event:
     def paths(self) -> dict[str, str]:
         """Paths of the files behind descriptor arguments, as far as they were looked up."""
     def to_json(self, *, parse_arguments: bool = False) -> str: ...
+
+@final
+class Process:
+    """A process of the tree, as it was when it was looked up. Pids are the host's, times are ns since 1970."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def start_time(self) -> int:
+        """Exact to 10 ms for what began before tracing did, until it execs."""
+    @property
+    def ns_pid(self) -> int:
+        """As the process itself sees it."""
+    @property
+    def pid_namespace(self) -> int | None: ...
+    @property
+    def ppid(self) -> int | None:
+        """The parent as it is now; 0: there is none, None: it is not known."""
+    @property
+    def parent(self) -> tuple[int, int | None] | None:
+        """The parent's pid and start time, to look it up."""
+    @property
+    def forked_by(self) -> tuple[int, int | None] | None:
+        """Pid and start time of the process that forked it, which may have ended; None: before tracing began."""
+    @property
+    def ancestors(self) -> list[int]:
+        """The oldest first and the parent last."""
+    @property
+    def ancestors_cut(self) -> bool:
+        """There are older ones: more than 64 in all, or not known."""
+    @property
+    def name(self) -> str:
+        """As of its fork, its last exec, or its end."""
+    @property
+    def uid(self) -> int:
+        """As of then, too."""
+    @property
+    def executable(self) -> str | None:
+        """Path of the file that it runs; None for the kernel's own threads, and where it is not known."""
+    @property
+    def cwd(self) -> str | None:
+        """Its working directory when it began to run its program."""
+    @property
+    def argv(self) -> list[str]:
+        """How the program was called: 1,024 bytes at most."""
+    @property
+    def argv_cut(self) -> bool: ...
+    @property
+    def execs(self) -> int:
+        """How often it has execed since it began, or since tracing did."""
+    @property
+    def ended(self) -> bool: ...
+    @property
+    def end_time(self) -> int | None: ...
+    @property
+    def exit_code(self) -> int | None:
+        """None: it has not ended, was killed by a signal, or its end was missed."""
+    @property
+    def exit_signal(self) -> int | None: ...
 
 @final
 class Tracer:
@@ -114,7 +185,9 @@ class Tracer:
         sampling: float = 100.0,
         exec_env: bool = False,
         statistics: bool = False,
+        packet_bytes: int = 0,
         attach: str = "best",
+        process_tree: bool = True,
     ) -> Tracer: ...
     @property
     def ways(self) -> dict[str, tuple[str, str, str]]:
@@ -127,16 +200,36 @@ class Tracer:
     @property
     def refusals(self) -> list[str]:
         """Of programs that the kernel did not take: what it said."""
-    def begin(self, outputs: list[tuple[str, int, bool, int | None]], *, subscribe: bool = False) -> None: ...
+    def begin(
+        self,
+        outputs: list[tuple[str, int, bool, int | None]],
+        *,
+        subscribe: bool = False,
+        ask: bool = False,
+        states: list[str] = ...,
+        capture: str | None = None,
+    ) -> None:
+        """Begins to record. With `ask`, somebody has to take `container_questions`. `capture`: how packets are kept
+        (JSON). Raises RuntimeError where its folder cannot be used."""
+    def container_questions(self, seconds: float) -> list[tuple[str, str | None, str]] | None:
+        """Containers to ask runtimes about: id, runtime, path of the cgroup. None when there will be no more."""
+    def container_answer(self, id: str, metadata: dict[str, str | bool] | None) -> None:
+        """What a runtime tells of a container; None where none knows it."""
+    def capture_problems(self) -> list[str]:
+        """What went wrong with files of packets since the last call."""
     def replace(self, plan: str) -> None:
         """Puts another plan in the place of the one in use, while it traces. What both want is traced without a gap."""
     def stop(self) -> None: ...
     def wait(self, seconds: float) -> bool: ...
     def finish(self) -> None: ...
     def batch(self, seconds: float) -> list[Event] | None: ...
+    def blocks(self, seconds: float, linger: float) -> tuple[bytes, int, int] | None:
+        """The next block of the output -1: its lines, how many events, and how many after it found no room."""
     def losses(self) -> tuple[int, int]: ...
     def remarks(self) -> list[str]:
         """What was passed over since the last call: a line each, for who debugs."""
+    def process(self, pid: int, start_time: int | None = None) -> Process | None:
+        """The last process of that pid, or the one that began then; None where it is not known. From any thread."""
     def counters(self) -> dict[str, int]: ...
 
 def capabilities(set: int) -> str:

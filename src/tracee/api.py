@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from tracee._core import Event
+from tracee._core import Event, Process
+from tracee.container_settings import ContainerSettings, parse_sockets, require
 from tracee.events import DEFAULT
 from tracee.kernel import KernelSettings, load
 from tracee.policy import plan_from
+
+if TYPE_CHECKING:
+    from tracee.containers.enrich import Enrichment
 
 _WAIT = 3600.0
 
@@ -26,11 +31,19 @@ class Trace:
         filters: Sequence[str] = (),
         policies: Sequence[str] = (),
         settings: KernelSettings | None = None,
+        containers: ContainerSettings | None = None,
     ) -> None:
         """Loads, attaches and begins; see :func:`trace`."""
+        containers = containers or ContainerSettings()
         plan = plan_from(events, scope, filters, policies)
+        require(plan, containers)
+        self._enrichment: Enrichment | None = None
         self._tracer = load(plan, settings or KernelSettings())
-        self._tracer.begin([], subscribe=True)
+        self._tracer.begin([], subscribe=True, ask=containers.enrich, states=containers.states())
+        if containers.enrich:
+            from tracee.containers.enrich import Enrichment
+
+            self._enrichment = Enrichment(self._tracer, containers.sockets)
 
     def batches(self) -> Iterator[list[Event]]:
         """Events as they come from the core: in the order of time, hundreds at once when there are many."""
@@ -50,9 +63,23 @@ class Trace:
         """Events lost so far; each loss is also told by an event ``events_lost``."""
         return self._tracer.losses()[0]
 
+    def process(self, pid: int, start_time: int | None = None) -> Process | None:
+        """What is known of a process, alive or ended not long ago. Any thread may ask; the trace goes on meanwhile.
+
+        Args:
+            pid: as the host sees it: ``event.host_pid``, or one of ``event.ancestors``.
+            start_time: ns since 1970, for the one that began then; without it, the last one that had the pid.
+
+        Returns:
+            It, as it is now, or None where it is not known.
+        """
+        return self._tracer.process(pid, start_time)
+
     def close(self) -> None:
         """Ends the trace. Events that were not fetched are gone. Closing twice does nothing."""
         self._tracer.finish()
+        if self._enrichment:
+            self._enrichment.close()
 
     def __enter__(self) -> Trace:
         return self
@@ -74,6 +101,9 @@ def trace(
     perf_buffer_size: int = 1024,
     sampling: float = 100.0,
     exec_env: bool = False,
+    process_tree: bool = True,
+    containers_enrich: bool = True,
+    runtime_sockets: Sequence[str] = (),
 ) -> Trace:
     """Begins to trace.
 
@@ -86,6 +116,9 @@ def trace(
         perf_buffer_size: pages of ring buffer for each CPU.
         sampling: percent of the events to keep.
         exec_env: give ``sched_process_exec`` its environment.
+        process_tree: give each event the ancestors of its process; keep working directories and arguments of processes.
+        containers_enrich: ask runtimes for the names, images and pods of containers.
+        runtime_sockets: where they listen, as ``--runtime-sockets`` takes it; without any, the usual places.
 
     Returns:
         The trace: an iterator of events and a context manager.
@@ -95,7 +128,10 @@ def trace(
         PermissionRefusedError: root, or CAP_BPF and CAP_PERFMON, are missing.
         KernelRefusedError: the kernel cannot do it; the message says which step failed.
     """
-    settings = KernelSettings(perf_buffer_size=perf_buffer_size, sampling=sampling, exec_env=exec_env)
+    settings = KernelSettings(
+        perf_buffer_size=perf_buffer_size, sampling=sampling, exec_env=exec_env, process_tree=process_tree
+    )
     if events is None:
         events = () if policies and not (scope or filters) else (DEFAULT,)
-    return Trace(events, scope=scope, filters=filters, policies=policies, settings=settings)
+    containers = ContainerSettings(containers_enrich, parse_sockets(runtime_sockets))
+    return Trace(events, scope=scope, filters=filters, policies=policies, settings=settings, containers=containers)

@@ -21,8 +21,12 @@ class KernelSettings(NamedTuple):
     """Percent of the events to keep."""
     exec_env: bool = False
     statistics: bool = False
+    packet_bytes: int = 0
+    """Of packets that are wanted whole so many bytes; 0: all."""
     attach: str = "best"
     """Which of the better kinds of hooks may be used: one of ``_core.ATTACH``."""
+    process_tree: bool = True
+    """Events carry the ancestors of their process; of processes, working directories and arguments are known."""
 
 
 def load(plan: Plan, settings: KernelSettings) -> _core.Tracer:
@@ -39,7 +43,9 @@ def load(plan: Plan, settings: KernelSettings) -> _core.Tracer:
             sampling=settings.sampling,
             exec_env=settings.exec_env,
             statistics=settings.statistics,
+            packet_bytes=settings.packet_bytes,
             attach=settings.attach,
+            process_tree=settings.process_tree,
         )
     except _core.KernelError as error:
         message, missing_privilege = error.args

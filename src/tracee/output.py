@@ -5,14 +5,21 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracee.errors import InputError, OutputError
 from tracee.events import nearest_hint
 
+if TYPE_CHECKING:
+    # imported only where there are sinks: every start would pay for it
+    from tracee.sinks import SinkSettings
+    from tracee.sinks.frame.delivery import SpoolSettings
+
 FORMATS = ("table", "json")
-OPTIONS = ("parse-arguments", "exec-env", "out-file=")
+OPTIONS = ("parse-arguments", "exec-env", "out-file=", "capture-dir=", "spool-dir=", "spool-size=")
 STDOUT = "stdout"
+TO_SINKS = -1
+"""Stands for a descriptor: the core keeps those events for the sinks."""
 
 
 class Output(NamedTuple):
@@ -28,6 +35,11 @@ class OutputSettings(NamedTuple):
     outputs: tuple[Output, ...] = (Output("table"),)
     parse_arguments: bool = False
     exec_env: bool = False
+    capture_folder: str | None = None
+    sinks: tuple[SinkSettings, ...] = ()
+    """Receivers that all events are sent to, see :mod:`tracee.sinks`."""
+    spool: SpoolSettings | None = None
+    """None: as usual."""
 
 
 def parse_outputs(texts: Sequence[str]) -> OutputSettings:
@@ -37,6 +49,7 @@ def parse_outputs(texts: Sequence[str]) -> OutputSettings:
         InputError: an unknown format or option, or two outputs to one place.
     """
     outputs: list[tuple[str, str | None]] = []
+    sinks: list[SinkSettings] = []
     options: dict[str, str] = {}
     for text in texts:
         kind, colon, rest = text.partition(":")
@@ -47,13 +60,43 @@ def parse_outputs(texts: Sequence[str]) -> OutputSettings:
                 raise InputError(f'--output "{text}": a file name is missing')
             outputs.append((kind, rest or None))
         else:
-            raise InputError(f'--output: unknown format "{kind}"{nearest_hint(kind, [*FORMATS, "option"])}')
+            sinks.append(_sink(kind, text))
     usual = options.get("out-file", STDOUT)
-    placed = [Output(format, to or usual) for format, to in outputs or [("table", None)]]
+    if not outputs and not sinks:
+        outputs.append(("table", None))
+    placed = [Output(format, to or usual) for format, to in outputs]
     for output in placed:
         if sum(other.to == output.to for other in placed) > 1:
             raise InputError(f"--output: two outputs go to {output.to}")
-    return OutputSettings(tuple(placed), "parse-arguments" in options, "exec-env" in options)
+    if len({sink.url for sink in sinks}) < len(sinks):
+        raise InputError("--output: two sinks have the same URL")
+    return OutputSettings(
+        tuple(placed),
+        parse_arguments="parse-arguments" in options,
+        exec_env="exec-env" in options,
+        capture_folder=options.get("capture-dir"),
+        sinks=tuple(sinks),
+        spool=_spool(options),
+    )
+
+
+def _sink(kind: str, text: str) -> SinkSettings:
+    from tracee.sinks import kinds, parse
+
+    known = kinds()
+    if kind not in known:
+        words = [*FORMATS, *known, "option"]
+        raise InputError(f'--output: unknown format "{kind}"{nearest_hint(kind, words)}')
+    return parse(text)
+
+
+def _spool(options: dict[str, str]) -> SpoolSettings | None:
+    folder, size = options.get("spool-dir"), options.get("spool-size")
+    if folder is None and size is None:
+        return None
+    from tracee.sinks.frame.options import spool_settings
+
+    return spool_settings(folder, size)
 
 
 def _option(word: str) -> tuple[str, str]:

@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from receivers import Receiver, Traced
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-I", "-m", "tracee"]
@@ -128,3 +131,54 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         return to
 
     yield build
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    from receivers import Receiver
+
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def other() -> Iterator[Receiver]:
+    from receivers import Receiver
+
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def calls(compile_c: Callable[..., Path]) -> Callable[[int], None]:
+    """Makes so many calls of getppid."""
+    from receivers import NAME
+
+    caller = compile_c("caller", NAME)
+
+    def call(count: int) -> None:
+        subprocess.run([caller, "calls", str(count)], check=True)
+
+    return call
+
+
+@pytest.fixture
+def traced(tmp_path: Path) -> Traced:
+    from receivers import Traced
+
+    return Traced(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A key and a certificate for localhost that signed itself."""
+    folder = tmp_path_factory.mktemp("certificate")
+    key, file = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(file)]
+    subprocess.run(command, check=True, capture_output=True)
+    return key, file

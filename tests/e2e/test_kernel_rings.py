@@ -15,6 +15,8 @@ from kernel_events import Watched, watch_program
 
 FILES = ["security_file_open", "security_inode_unlink", "security_inode_rename", "security_inode_symlink"]
 HAVE_NONE = 77
+SINCE = {"unlink": (5, 11), "rename": (5, 11), "symlink": (5, 15), "apart": (5, 15)}
+"""Words that an older kernel's io_uring does not know."""
 
 
 @pytest.fixture
@@ -28,7 +30,12 @@ def ring(tracee: Tracee, tmp_path: Path, compile_c: Callable[[str], Path]) -> Ca
     (inside / "folder").mkdir(parents=True)
     (inside / "link").symlink_to("folder")
 
+    major, minor = os.uname().release.partition("-")[0].split(".")[:2]
+
     def run(events: list[str], *words: str) -> Watched:
+        unknown = [word for word in words if (int(major), int(minor)) < SINCE.get(word, (0, 0))]
+        if unknown:
+            pytest.skip(f"this kernel's io_uring does not know {unknown[0]}")
         seen = watch_program(tracee, events, [program, *words], cwd=inside)
         for event in events:
             if "what io_uring does" in seen.log_of(event):

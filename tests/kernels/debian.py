@@ -42,7 +42,7 @@ TOOLS = ("linux-headers-amd64", "make", "binutils", "dash", "coreutils", "sed", 
 
 DEBIAN = re.compile(r"(oldoldstable|oldstable|stable|testing|unstable|sid|bullseye|bookworm|trixie|forky)(-[a-z-]+)?")
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-PATIENCE = 1800.0  # seconds for one command; an image has 110 MB
+PATIENCE = 900.0  # seconds for one command; an image has 110 MB
 
 
 class FetchError(Exception):
@@ -50,7 +50,7 @@ class FetchError(Exception):
 
 
 class UnreachableError(FetchError):
-    """No mirror of Debian can be reached from here, or none is known."""
+    """No mirror of Debian can be reached from here, or none is known, or what it has does not arrive."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,8 @@ class Apt:
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
             "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false",
             "Acquire::Retries": "3",
+            "Acquire::http::Timeout": "30",
+            "Acquire::https::Timeout": "30",
             "APT::Architecture": "amd64",
             "APT::Default-Release": suites[0],
             "APT::Install-Recommends": "false",
@@ -156,13 +158,16 @@ class Apt:
             "Debug::NoLocking": "true",
         }
         self._options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-        try:
-            self._run("apt-get", "update", "-q")
-        except FetchError as error:
-            raise UnreachableError(str(error)) from None
+        self._fetch("update", "-q")
 
     def _run(self, tool: str, *arguments: str) -> str:
         return output([tool, *self._options, *arguments], cwd=self.archives)
+
+    def _fetch(self, *arguments: str) -> None:
+        try:
+            self._run("apt-get", *arguments)
+        except FetchError as error:
+            raise UnreachableError(str(error)) from None
 
     def depends(self, package: str) -> str:
         """What `apt-cache depends` says."""
@@ -171,29 +176,33 @@ class Apt:
     def download(self, packages: Iterable[str]) -> list[Path]:
         """Fetches these packages alone."""
         names = list(packages)
-        self._run("apt-get", "download", "-q", *names)
+        self._fetch("download", "-q", *names)
         return [found for name in names for found in self.archives.glob(f"{name}_*.deb")]
 
     def download_with_dependencies(self, packages: Iterable[str]) -> list[Path]:
         """Fetches these packages and all that they depend on."""
-        self._run("apt-get", "install", "-q", "-y", "--download-only", *packages)
+        self._fetch("install", "-q", "-y", "--download-only", *packages)
         return sorted(self.archives.glob("*.deb"))
 
 
 def output(command: list[str], cwd: Path | None = None) -> str:
-    """What a command prints. Raises FetchError with what it complained of."""
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env={**os.environ, "LC_ALL": "C"},
-    )
+    """What a command prints. Raises FetchError with what it complained of, or where it goes on for too long."""
+    shown = " ".join(word for word in command if "=" not in word and word != "-o")[:200]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except subprocess.TimeoutExpired:
+        raise FetchError(f"{shown}: not done after {PATIENCE:.0f} s") from None
     if done.returncode != 0:
-        words = [word for word in command if "=" not in word and word != "-o"]
-        raise FetchError(f"{' '.join(words)[:200]}: {done.stderr.strip()[-600:]}")
+        raise FetchError(f"{shown}: {done.stderr.strip()[-600:]}")
     return done.stdout
 
 
@@ -245,6 +254,8 @@ def fetch(series: str) -> Kernel:
     ready = CACHE / series / "ready"
     if ready.exists():
         return Kernel(series, ready.read_text(encoding="utf-8"), ready.parent)
+    if shutil.which("apt-get") is None:
+        raise UnreachableError("there is no apt here to fetch kernels with")
     targets = output(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE)", "Created-By: Packages"])
     usual, security = mirrors(targets)
     if not usual:

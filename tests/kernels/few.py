@@ -57,6 +57,8 @@ def tests(series: str, attach: str) -> list[str]:
     return [test for test in TESTS if not left_out or not re.search(left_out, test)]
 
 
+PATIENCE = 900  # seconds for the installation of qemu
+
 OUTCOMES = ("passed", "failed", "skipped")
 
 SETTINGS: dict[str, Any] = {
@@ -68,7 +70,8 @@ SETTINGS: dict[str, Any] = {
     "jobs": min(os.cpu_count() or 1, 2),
     "enough": 240,
     "seconds": 120,
-    "timeout": 600.0,
+    # of a guest whose last test takes all its time on a machine that does other things too
+    "timeout": 900.0,
 }
 """Flags of run.py. All of it takes two times `enough` on two CPUs, and a minute or two where kernels are fetched."""
 
@@ -82,11 +85,12 @@ def refusal(root: Path) -> str | None:
     own = [folder for folder in ("/tmp", "/run", "/dev") if root.is_relative_to(folder)]
     if own:
         return f"guests have a {own[0]} of their own, and this checkout is in it"
-    installs = subprocess.run(
-        [root / "scripts" / "prerequisites.sh", "kernels"], stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    # timeout ends what the script has started, too
+    command = ["timeout", f"{PATIENCE}", str(root / "scripts" / "prerequisites.sh"), "kernels"]
+    installs = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if installs.returncode != 0:
-        return f"qemu cannot be installed: {installs.stderr.strip()[-500:]}"
+        late = f"not done after {PATIENCE} s" if installs.returncode == 124 else ""
+        return f"qemu cannot be installed: {late or installs.stderr.strip()[-500:]}"
     return None
 
 

@@ -196,3 +196,23 @@ def test_no_mirror_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     with pytest.raises(FetchError, match=r"bookworm at http://a.example/debian: .*leads to 0 kernels") as raised:
         debian.fetch("6.1")
     assert not isinstance(raised.value, UnreachableError)
+
+
+def test_what_does_not_arrive_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A mirror that answers, but does not hand out a package."""
+
+    def answers(command: list[str], cwd: Path | None = None) -> str:
+        if "download" in command:
+            raise FetchError("Connection timed out")
+        return ""
+
+    monkeypatch.setattr(debian, "output", answers)
+    apt = debian.Apt(tmp_path, ("bookworm",), "http://a.example/debian", None)
+    with pytest.raises(UnreachableError, match="timed out"):
+        apt.download(["linux-image-6.1"])
+
+
+def test_no_command_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "PATIENCE", 0.1)
+    with pytest.raises(FetchError, match="tail -f /dev/null: not done after 0 s"):
+        debian.output(["tail", "-f", "/dev/null"])

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use crate::shapes::{self, Shape};
 use crate::{emit_c, program, scalar, Arg, Catalogue, Family, FamilyKind, Kind, Scalar, Way};
 
-fn kind(arg: &Arg) -> &'static str {
-    match arg.kind {
+fn kind(arg: &Arg, shapes: &[Shape]) -> String {
+    if shapes::is_shape(&arg.c_type, shapes) {
+        let of = shapes::emit_type(&arg.c_type, None, shapes).expect("the catalogue was checked");
+        return format!("Tree(&{of})");
+    }
+    let name = match arg.kind {
         Some(Kind::Path | Kind::PathText | Kind::PathOrName | Kind::PathOut | Kind::FilePath | Kind::String) => {
             "String"
         }
@@ -21,6 +26,8 @@ fn kind(arg: &Arg) -> &'static str {
         Some(Kind::Syscall) => "Syscall",
         Some(Kind::Numbers) => "Numbers",
         Some(Kind::Symbols) => "Symbols",
+        Some(Kind::Address) => "Address",
+        Some(Kind::Raw) => "Raw",
         _ => match scalar(&arg.c_type).expect("the catalogue was checked") {
             Scalar::Bool => "Bool",
             Scalar::U8 => "U8",
@@ -33,7 +40,8 @@ fn kind(arg: &Arg) -> &'static str {
             Scalar::U64 => "U64",
             Scalar::Pointer => "Pointer",
         },
-    }
+    };
+    name.to_owned()
 }
 
 fn values(family: &Family, arm64: bool) -> BTreeMap<&str, i128> {
@@ -102,7 +110,7 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
                  also: {also:?} }}, ",
                 arg.name,
                 arg.c_type,
-                kind(arg)
+                kind(arg, &catalogue.shapes)
             )
             .expect(put);
         }
@@ -110,6 +118,7 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
     }
     out.push_str("];\n\n");
 
+    out.push_str(&shapes::emit(&catalogue.shapes, number));
     let compat = if arch == "x86_64" { "i386" } else { "" };
     let native = if arch == "aarch64" { "arm64" } else { "x86_64" };
     for (table, abi) in [("NATIVE_CALLS", native), ("COMPAT_CALLS", compat)] {

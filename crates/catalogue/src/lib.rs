@@ -6,6 +6,7 @@
 pub mod emit_c;
 pub mod emit_rust;
 mod read;
+pub mod shapes;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct Catalogue {
     pub families: BTreeMap<String, Family>,
     /// Groups of system calls that one program of the kernel side looks into; see `catalogue/groups.yaml`.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// What arguments that have parts are made of.
+    pub shapes: Vec<shapes::Shape>,
     /// The files read, for a build script's `rerun-if-changed`.
     pub files: Vec<std::path::PathBuf>,
 }
@@ -87,7 +90,7 @@ impl From<WayRecord> for Way {
 
 /// Kinds of hooks. Those of `sys_enter` and `sys_exit` name a group of system calls; those of `scan` a search that user
 /// space makes.
-pub const HOOK_KINDS: [&str; 12] = [
+pub const HOOK_KINDS: [&str; 15] = [
     "fentry",
     "fexit",
     "lsm",
@@ -98,6 +101,9 @@ pub const HOOK_KINDS: [&str; 12] = [
     "sys_exit",
     "every_enter",
     "every_exit",
+    "cgroup_skb",
+    "cgroup_sock",
+    "iter",
     "derived",
     "scan",
 ];
@@ -185,6 +191,10 @@ pub enum Kind {
     Syscall,
     /// Any number of u64.
     Numbers,
+    /// 4 bytes of IPv4 or 16 of IPv6.
+    Address,
+    /// Bytes that are no text.
+    Raw,
     /// Things of the kernel with the symbols that they lead to: name, symbol and the symbol's owner, each with its NUL.
     Symbols,
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::shapes::{self, Shape};
 use crate::{scalar, Catalogue, Event, Family, FamilyKind, Kind, Way, HOOK_KINDS};
 
 /// What `derived` may name beside events: the kernel side's counters.
@@ -31,9 +32,15 @@ struct GroupFile {
     groups: BTreeMap<String, Vec<String>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShapeFile {
+    shapes: Vec<Shape>,
+}
+
 impl Catalogue {
-    /// Reads every `*.yaml` under `folder`: those in `flags/` hold families, `groups.yaml` groups of system calls, all
-    /// others events.
+    /// Reads every `*.yaml` under `folder`: those in `flags/` hold families, `groups.yaml` groups of system calls,
+    /// `shapes.yaml` shapes, all others events.
     ///
     /// # Errors
     /// One line for the first thing that is wrong: the file, the record, what it is.
@@ -41,8 +48,13 @@ impl Catalogue {
         let mut files = Vec::new();
         collect(folder, &mut files)?;
         files.sort();
-        let mut catalogue =
-            Catalogue { events: Vec::new(), families: BTreeMap::new(), groups: BTreeMap::new(), files: files.clone() };
+        let mut catalogue = Catalogue {
+            events: Vec::new(),
+            families: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            shapes: Vec::new(),
+            files: files.clone(),
+        };
         for file in &files {
             let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
             let place = |e: serde_saphyr::Error| format!("{}: {e}", file.display());
@@ -56,6 +68,9 @@ impl Catalogue {
             } else if file.ends_with("groups.yaml") {
                 let read: GroupFile = serde_saphyr::from_str(&text).map_err(place)?;
                 catalogue.groups = read.groups;
+            } else if file.ends_with("shapes.yaml") {
+                let read: ShapeFile = serde_saphyr::from_str(&text).map_err(place)?;
+                catalogue.shapes = read.shapes;
             } else {
                 let read: EventFile = serde_saphyr::from_str(&text).map_err(place)?;
                 for mut event in read.events {
@@ -111,7 +126,7 @@ impl Catalogue {
             }
             for arg in &event.args {
                 let fail = |what: String| Err(format!("event {}, argument {}: {what}", event.name, arg.name));
-                if scalar(&arg.c_type).is_none() {
+                if scalar(&arg.c_type).is_none() && !shapes::is_shape(&arg.c_type, &self.shapes) {
                     return fail(format!("unknown type {}", arg.c_type));
                 }
                 let by = arg.family_by.iter().flat_map(|by| by.cases.values());
@@ -140,6 +155,7 @@ impl Catalogue {
                 }
             }
         }
+        shapes::check(&self.shapes, &self.families)?;
         if self.groups.len() > 64 {
             return Err("more groups than bits in bpf/groups.bpf.c".into());
         }

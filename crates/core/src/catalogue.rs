@@ -107,10 +107,51 @@ pub enum Kind {
     Syscall,
     Numbers,
     Symbols,
+    Address,
+    Raw,
+    /// [`crate::tree`]
+    Tree(&'static Type),
+}
+
+/// What a part of a tree is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Type {
+    /// The family of its names.
+    Number(Option<u16>),
+    Text,
+    Address,
+    /// An index of [`SHAPES`].
+    Struct(u16),
+    List(&'static Type),
+    /// From texts.
+    Map(&'static Type),
+}
+
+/// Named parts, in order.
+#[derive(Debug)]
+pub struct Shape {
+    pub name: &'static str,
+    pub fields: &'static [Field],
+}
+
+#[derive(Debug)]
+pub struct Field {
+    pub name: &'static str,
+    pub of: Type,
+}
+
+impl Arg {
+    /// What filters call it, and its parts.
+    pub fn fields(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Tree(of) => crate::tree::paths(of).iter().map(|path| format!("data.{}.{path}", self.name)).collect(),
+            _ => vec![format!("data.{}", self.name)],
+        }
+    }
 }
 
 /// Where the names of an argument's values come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Names {
     None,
     /// An index of [`FAMILIES`].

@@ -76,7 +76,7 @@ mod tests {
             event: EVENTS[usize::from(index::PRINT_MEM_DUMP)].name.into(),
             filters: filters.iter().map(filter).collect(),
         };
-        Plan { policies: vec![Policy { rules: vec![rule], ..Policy::default() }] }
+        Plan { policies: vec![Policy { rules: vec![rule], ..Policy::default() }], ..Plan::default() }
     }
 
     #[test]

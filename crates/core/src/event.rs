@@ -5,7 +5,8 @@ use zerocopy::FromBytes;
 
 use crate::catalogue::{self, Kind};
 use crate::record::{self, chunk, flags, Chunk, Head};
-use crate::value::{Cred, List, Numbers, SockAddr, Symbols, Text, Timespec, Value};
+use crate::tree::Tree;
+use crate::value::{address, Bytes, Cred, List, Numbers, SockAddr, Symbols, Text, Timespec, Value};
 
 /// Chunks that may come after those of the arguments: what [`Event::script`] reads.
 const EXTRA: usize = 2;
@@ -99,6 +100,9 @@ impl<'a> Event<'a> {
             }
             Kind::Numbers => Value::Numbers(Numbers::new(chunk.bytes, cut)),
             Kind::Symbols => Value::Symbols(Symbols::new(chunk.bytes)),
+            Kind::Address => address(chunk.bytes).map_or(Value::Null, Value::Address),
+            Kind::Raw => Value::Bytes(Bytes { bytes: chunk.bytes, cut }),
+            Kind::Tree(of) => Value::Tree(Tree::new(chunk.bytes, of, cut)),
             scalar => match chunk.bytes.first_chunk() {
                 Some(bytes) => self.scalar(scalar, u64::from_le_bytes(*bytes)),
                 None => Value::Null,

@@ -198,6 +198,7 @@ impl Field {
         let early = event.syscall && !is_exec;
         let (source, place, kind, also) = match of {
             FieldOf::Task(_) => return None, // such rules have slots of their own
+            FieldOf::Part { .. } => return None,
             FieldOf::Return => (Source::Register, RESULT, Kind::I64, None),
             FieldOf::Arg(index) => {
                 let arg = event.args.get(index)?;

@@ -4,16 +4,19 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
-use crate::catalogue::{self, nearest_hint, Arg, Kind, Names, EVENTS};
+use crate::catalogue::{self, nearest_hint, Kind, Names, Type, EVENTS};
+use crate::containers::{conditions, Condition, Conditions, Subject};
 use crate::event::Event;
 use crate::names::{self, Named};
 use crate::pattern::Pattern;
 use crate::predicate::{Op, Predicate};
-use crate::record::TaskContext;
+use crate::record::{flags, TaskContext};
 use crate::scope::{comm_pattern, Patterns, Scope, NUMBER_KEYS, TEXT_KEYS};
 use crate::tables::TEXT_MAX;
 use crate::text;
+use crate::tree::{Node, Path, Tree};
 use crate::value::{SockAddr, Text, Value};
 
 /// The rules of all policies, by event.
@@ -23,6 +26,8 @@ pub struct Filter {
     /// By event: all its rules are plain, and each stands in its policy's own slot.
     plain: Vec<bool>,
     scope_tests: Vec<ScopeTest>,
+    /// What slots ask of containers.
+    pub containers: Conditions,
 }
 
 /// Part of a scope that the kernel may have left open.
@@ -41,11 +46,19 @@ pub struct Rule {
     policy: usize,
     pub(crate) slot: usize,
     pub(crate) fields: FxHashMap<FieldOf, FieldTest>,
+    container: Option<Condition>,
+    /// Ways to the parts of arguments that it names.
+    paths: Vec<Path>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum FieldOf {
     Arg(usize),
+    /// A part of an argument: `path` is a place in the rule's own list.
+    Part {
+        arg: usize,
+        path: usize,
+    },
     Return,
     Task(TaskField),
 }
@@ -63,7 +76,7 @@ pub(crate) enum TaskField {
 
 /// The scope keys that a rule may have among its filters.
 pub fn rule_keys() -> impl Iterator<Item = &'static str> {
-    NUMBER_KEYS.into_iter().chain(TEXT_KEYS).filter(|key| *key != "tree")
+    NUMBER_KEYS.into_iter().chain(TEXT_KEYS).filter(|key| *key != "tree").chain(conditions::words())
 }
 
 /// `=` values and the range are alternatives; no `!=` value may hold.
@@ -92,16 +105,18 @@ impl Default for Filter {
 impl Filter {
     pub fn new() -> Filter {
         let rules = EVENTS.iter().map(|_| Vec::new()).collect();
-        Filter { rules, plain: vec![true; EVENTS.len()], scope_tests: Vec::new() }
+        let containers = Conditions::default();
+        Filter { rules, plain: vec![true; EVENTS.len()], scope_tests: Vec::new(), containers }
     }
 
     pub fn add(&mut self, event: u16, rule: Rule) {
         let event = usize::from(event);
-        self.plain[event] &= rule.fields.is_empty() && rule.slot == rule.policy;
+        self.plain[event] &= rule.fields.is_empty() && rule.container.is_none() && rule.slot == rule.policy;
         self.rules[event].push(rule);
     }
 
     pub fn take_scope_tests(&mut self, scope: &Scope) {
+        self.containers = scope.containers.clone();
         for (&(slot, key), patterns) in &scope.patterns {
             let bit = 1 << slot;
             let always = scope.texts[key].undecided & bit != 0;
@@ -110,19 +125,34 @@ impl Filter {
         }
     }
 
+    /// Whether any rule is about the event.
+    pub fn wants(&self, event: u16) -> bool {
+        !self.rules[usize::from(event)].is_empty()
+    }
+
     /// The policies that the event matches, by the slots that the kernel let through. `executable`: the path, where
     /// known.
-    pub fn matching(&self, event: &Event, executable: Option<&[u8]>) -> u64 {
+    pub fn matching(&self, event: &Event, executable: Option<&[u8]>, subject: Subject) -> u64 {
+        self.matching_with(event, executable, subject, self.containers.passed(subject))
+    }
+
+    /// As [`Filter::matching`]. `passed`: what [`Conditions::passed`] says of the subject.
+    pub fn matching_with(&self, event: &Event, executable: Option<&[u8]>, subject: Subject, passed: u64) -> u64 {
         let mut slots = event.head.slots;
+        // nor is what it tells of no cgroup in or out of a container
+        if event.head.task.cgroup_id != 0 {
+            slots &= passed;
+        }
         // what user space tells is no task's deed: scopes do not apply
         let by_task = event.head.task.host_tid != 0;
+        let not_tested = event.head.flags & flags::OPEN != 0;
         for test in self.scope_tests.iter().filter(|_| by_task) {
             let text = match test.key {
                 "comm" => Some(event.head.task.comm()),
                 "executable" => executable,
                 _ => continue, // the kernel alone knows
             };
-            let open = test.always || text.is_some_and(|t| t.len() > TEXT_MAX);
+            let open = test.always || not_tested || text.is_some_and(|t| t.len() > TEXT_MAX);
             if open && text.is_some_and(|text| !test.patterns.holds(text)) {
                 slots &= !test.slot;
             }
@@ -132,7 +162,7 @@ impl Filter {
         if self.plain[index] {
             return rules.iter().fold(0, |all, rule| all | slots & 1 << rule.slot);
         }
-        let passed = rules.iter().filter(|r| slots >> r.slot & 1 != 0 && r.passes(event, executable));
+        let passed = rules.iter().filter(|r| slots >> r.slot & 1 != 0 && r.passes(event, executable, subject));
         passed.fold(0, |all, rule| all | 1 << rule.policy)
     }
 }
@@ -173,13 +203,18 @@ impl TaskField {
 impl Rule {
     /// `slot`: the bit by which the kernel lets its events through.
     pub fn new(policy: usize, slot: usize) -> Rule {
-        Rule { policy, slot, fields: FxHashMap::default() }
+        Rule { policy, slot, fields: FxHashMap::default(), container: None, paths: Vec::new() }
     }
 
-    fn passes(&self, event: &Event, executable: Option<&[u8]>) -> bool {
+    fn passes(&self, event: &Event, executable: Option<&[u8]>, subject: Subject) -> bool {
+        let by_cgroup = event.head.task.cgroup_id != 0;
+        if by_cgroup && self.container.as_ref().is_some_and(|condition| !condition.holds(subject)) {
+            return false;
+        }
         self.fields.iter().all(|(field, test)| match field {
             FieldOf::Return => test.passes(&[Value::Int(event.head.ret)]),
             FieldOf::Task(field) => test.passes(&[field.value(&event.head.task, executable)]),
+            FieldOf::Part { arg, path } => test.passes(&parts(event.value(*arg), &self.paths[*path])),
             FieldOf::Arg(index) => match event.info.args[*index].also {
                 None => test.passes(&[event.value(*index)]),
                 Some(also) => test.passes(&[event.value(*index), event.value(also)]),
@@ -193,6 +228,9 @@ impl Rule {
     /// A key that a record does not tell, a value that is none: one line.
     pub fn add_task(&mut self, predicate: &Predicate) -> Result<(), String> {
         let name = predicate.field.as_str();
+        if conditions::words().any(|word| word == name) {
+            return self.container.get_or_insert_default().add(predicate);
+        }
         let Some(field) = TaskField::named(name) else {
             return Err(format!("{name}: too many different scopes, no more than {} fit", crate::scope::MAX_POLICIES));
         };
@@ -216,29 +254,56 @@ impl Rule {
         if predicate.op == Op::Alone || predicate.values.is_empty() {
             return Err(format!("{name} needs a value, such as {name}=..."));
         }
-        let (field, arg) = if name == "retval" {
-            (FieldOf::Return, None)
-        } else {
-            let arg = name.strip_prefix("data.").and_then(|arg| event.args.iter().position(|a| a.name == arg));
-            let Some(index) = arg else {
-                let data = event.args.iter().map(|a| format!("data.{}", a.name));
-                let known: Vec<String> = data.chain(["retval".into()]).chain(rule_keys().map(str::to_owned)).collect();
-                let hint = nearest_hint(name, known.iter().map(String::as_str));
-                return Err(format!("{} has no field {name:?}{hint}", event.name));
-            };
-            (FieldOf::Arg(index), Some(&event.args[index]))
-        };
+        let (field, kind, names) = self.find(event, name)?;
         let test = self.fields.entry(field).or_default();
         for word in &predicate.values {
-            test.add(name, arg.map_or(Kind::I64, |a| a.kind), arg, predicate.op, word)?;
+            test.add(name, kind, names.as_ref(), predicate.op, word)?;
         }
         Ok(())
+    }
+
+    /// What `retval`, `data.ARGUMENT` or `data.ARGUMENT.PART` stands for, what it is compared as, and its names.
+    fn find(&mut self, event: &catalogue::Event, name: &str) -> Result<(FieldOf, Kind, Option<Names>), String> {
+        if name == "retval" {
+            return Ok((FieldOf::Return, Kind::I64, None));
+        }
+        let words = name.strip_prefix("data.").unwrap_or_default();
+        // names of arguments may have dots themselves
+        let place = |word| event.args.iter().position(|arg| arg.name == word);
+        let (arg, part) = match (place(words), words.split_once('.')) {
+            (None, Some((word, part))) => (place(word), part),
+            (whole, _) => (whole, ""),
+        };
+        let found = arg.and_then(|index| match event.args[index].kind {
+            Kind::Tree(of) => {
+                let path = Path::new(of, part)?;
+                let (kind, names) = match path.leaf {
+                    Type::Number(Some(family)) => (Kind::I64, Names::Family(*family)),
+                    Type::Address => (Kind::Address, Names::None),
+                    Type::Text if path.of_list => (Kind::StringList, Names::None),
+                    Type::Text => (Kind::String, Names::None),
+                    _ => (Kind::I64, Names::None),
+                };
+                let at = self.paths.iter().position(|known| *known == path).unwrap_or_else(|| {
+                    self.paths.push(path);
+                    self.paths.len() - 1
+                });
+                Some((FieldOf::Part { arg: index, path: at }, kind, Some(names)))
+            }
+            kind => part.is_empty().then_some((FieldOf::Arg(index), kind, Some(event.args[index].names))),
+        });
+        found.ok_or_else(|| {
+            let data = event.args.iter().flat_map(|arg| arg.fields());
+            let known: Vec<String> = data.chain(["retval".into()]).chain(rule_keys().map(str::to_owned)).collect();
+            let hint = nearest_hint(name, known.iter().map(String::as_str));
+            format!("{} has no field {name:?}{hint}", event.name)
+        })
     }
 }
 
 impl FieldTest {
-    fn add(&mut self, name: &str, kind: Kind, arg: Option<&Arg>, op: Op, word: &str) -> Result<(), String> {
-        let textual = matches!(kind, Kind::String | Kind::StringList | Kind::SockAddr | Kind::Symbols);
+    fn add(&mut self, name: &str, kind: Kind, names: Option<&Names>, op: Op, word: &str) -> Result<(), String> {
+        let textual = matches!(kind, Kind::String | Kind::StringList | Kind::SockAddr | Kind::Symbols | Kind::Address);
         let side = match op {
             Op::Equal => &mut self.yes,
             Op::NotEqual => &mut self.no,
@@ -261,9 +326,14 @@ impl FieldTest {
                 Ok(net) => Test::Net(net),
                 Err(_) => Test::Text(Pattern::new(word)),
             },
+            Kind::Address => match word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from)) {
+                Ok(net) => Test::Net(net),
+                Err(_) => Test::Text(Pattern::new(word)),
+            },
+            Kind::Raw => return Err(format!("{name} is bytes, which filters do not compare")),
             _ => match whole_number(kind, word) {
                 Some(value) => Test::Number(value),
-                None => Test::Named(named(arg, word).map_err(|e| format!("{name}: {e}"))?),
+                None => Test::Named(named(names, word).map_err(|e| format!("{name}: {e}"))?),
             },
         });
         Ok(())
@@ -302,12 +372,10 @@ impl Test {
             (Test::Text(pattern), Value::Symbols(symbols)) => {
                 symbols.iter().any(|s| [s.name, s.symbol, s.owner].iter().any(|text| pattern.matches(text)))
             }
-            (Test::Net(net), Value::SockAddr(SockAddr::Inet { address, .. })) => net.contains(&IpAddr::V4(*address)),
-            (Test::Net(net), Value::SockAddr(SockAddr::Inet6 { address, .. })) => {
-                // a mapped address is the IPv4 address that it carries
-                net.contains(&IpAddr::V6(*address))
-                    || address.to_ipv4_mapped().is_some_and(|address| net.contains(&IpAddr::V4(address)))
-            }
+            (Test::Text(pattern), Value::Address(address)) => pattern.matches(address.to_string().as_bytes()),
+            (Test::Net(net), Value::SockAddr(SockAddr::Inet { address, .. })) => is_in(net, (*address).into()),
+            (Test::Net(net), Value::SockAddr(SockAddr::Inet6 { address, .. })) => is_in(net, (*address).into()),
+            (Test::Net(net), Value::Address(address)) => is_in(net, *address),
             (Test::Text(_) | Test::Net(_), _) => false,
             (test, Value::Numbers(numbers)) => numbers.iter().any(|number| test.holds(&Value::Uint(number))),
             (Test::Number(number), Value::FdPair(pair)) => pair.iter().any(|fd| i128::from(*fd) == *number),
@@ -322,6 +390,29 @@ impl Test {
             }),
         }
     }
+}
+
+/// A mapped address is the IPv4 address that it carries, too.
+fn is_in(net: &IpNet, address: IpAddr) -> bool {
+    net.contains(&address) || net.contains(&address.to_canonical())
+}
+
+/// What stands at the end of a path, as values.
+fn parts<'a>(value: Value<'a>, path: &Path) -> SmallVec<[Value<'a>; 4]> {
+    let mut found = SmallVec::new();
+    if let Value::Tree(tree) = value {
+        path.follow(tree, &mut |part: Tree<'a>| {
+            found.extend(match part.node() {
+                Node::Number(number) => {
+                    i64::try_from(number).map(Value::Int).or_else(|_| number.try_into().map(Value::Uint)).ok()
+                }
+                Node::Text(text) => Some(Value::Text(Text::of(text))),
+                Node::Address(address) => Some(Value::Address(address)),
+                _ => None,
+            });
+        });
+    }
+    found
 }
 
 /// A word as the number that an argument of this kind is compared by; times in ns, written in seconds.
@@ -348,8 +439,8 @@ fn number_of(value: &Value) -> Option<i128> {
 }
 
 /// A word that is no number, by the names of the argument's values; of a return value, by those of errors.
-fn named(arg: Option<&Arg>, word: &str) -> Result<Named, String> {
-    match arg.map(|a| &a.names) {
+fn named(names: Option<&Names>, word: &str) -> Result<Named, String> {
+    match names {
         Some(Names::Family(family)) => names::parse(*family, word),
         // by any of the families it may be of
         Some(Names::By { cases, .. }) => {

@@ -5,15 +5,18 @@
 
 pub mod budget;
 pub mod catalogue;
+pub mod containers;
 pub mod dump;
 pub mod elf;
 pub mod event;
 pub mod fields;
 pub mod filter;
 pub mod format;
+pub mod handoff;
 pub mod losses;
 pub mod merge;
 pub mod names;
+pub mod network;
 pub mod pattern;
 pub mod pipeline;
 pub mod plan;
@@ -25,6 +28,7 @@ pub mod tables;
 pub mod tasks;
 pub mod text;
 pub mod time;
+pub mod tree;
 pub mod value;
 pub mod watch;
 pub mod writer;

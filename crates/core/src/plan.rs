@@ -17,6 +17,9 @@ use crate::watch::{self, Watches};
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub policies: Vec<Policy>,
+    /// The packets of all tasks in the scopes of policies are kept in files.
+    #[serde(default)]
+    pub capture_packets: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +189,10 @@ impl<'a> Compiler<'a> {
         // what tracee tells of itself is told to everybody
         for policy in 0..plan.policies.len() {
             self.filter.add(catalogue::index::EVENTS_LOST, Rule::new(policy, self.slots.own(policy)));
+        }
+        // packets are kept whatever the rules of events ask
+        for policy in (0..plan.policies.len()).filter(|_| plan.capture_packets) {
+            self.wanted[usize::from(catalogue::index::NET_PACKET_RAW)] |= 1 << self.slots.own(policy);
         }
         self.scope.finish(self.slots.used());
         self.filter.take_scope_tests(&self.scope);

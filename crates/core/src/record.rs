@@ -55,13 +55,20 @@ pub mod flags {
     pub const COMPAT: u32 = 1;
     /// Which of the kernel side's two plans the slots are of.
     pub const BANK: u32 = 4;
+    /// Texts of scopes were not tested.
+    pub const OPEN: u32 = 8;
 }
 
-/// `enum control`: records of the control ring.
+/// `enum control`: records of the control ring, and others that are no events.
 pub mod control {
     pub const EXEC: u16 = 0xff00;
     pub const FORK: u16 = 0xff01;
     pub const EXIT: u16 = 0xff02;
+    pub const CGROUP_MADE: u16 = 0xff03;
+    pub const CGROUP_GONE: u16 = 0xff04;
+    /// What network events are made of; in the rings of the CPUs.
+    pub const PACKET: u16 = 0xff20;
+    pub const FLOW: u16 = 0xff21;
 }
 
 /// `enum chunk_flags`
@@ -116,6 +123,13 @@ impl Owned {
     pub fn new(head: &Head) -> Owned {
         let mut owned = Owned { words: Vec::new(), length: 0 };
         owned.extend(head.as_bytes());
+        owned
+    }
+
+    /// A record of this head and these chunks, each with its header.
+    pub fn of(head: &Head, chunks: &[u8]) -> Owned {
+        let mut owned = Owned::new(head);
+        owned.extend(chunks);
         owned
     }
 

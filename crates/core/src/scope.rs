@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::catalogue::nearest_hint;
+use crate::containers::{conditions, Conditions};
 use crate::names;
 use crate::pattern::{Pattern, Shape};
 use crate::predicate::{Op, Predicate};
@@ -57,6 +58,7 @@ pub struct Scope {
     pub texts: [TextTest; TEXT_KEYS.len()],
     /// By slot and key.
     pub patterns: BTreeMap<(usize, usize), Patterns>,
+    pub containers: Conditions,
 }
 
 impl Default for Scope {
@@ -70,6 +72,7 @@ impl Default for Scope {
             numbers: std::array::from_fn(|_| number.clone()),
             texts: Default::default(),
             patterns: BTreeMap::new(),
+            containers: Conditions::default(),
         }
     }
 }
@@ -85,6 +88,9 @@ impl Scope {
         if let Some(key) = TEXT_KEYS.iter().position(|k| *k == field) {
             return self.add_text(tables, slot, key, predicate);
         }
+        if conditions::words().any(|word| word == field) {
+            return self.containers.add(slot, predicate);
+        }
         if FLAG_KEYS.contains(&field) {
             if predicate.op != Op::Alone {
                 return Err(format!("{field} takes no value"));
@@ -94,7 +100,7 @@ impl Scope {
             }
             return Ok(());
         }
-        let known = NUMBER_KEYS.iter().chain(&TEXT_KEYS).chain(&FLAG_KEYS).copied();
+        let known = NUMBER_KEYS.into_iter().chain(TEXT_KEYS).chain(FLAG_KEYS).chain(conditions::words());
         Err(format!("unknown scope {field:?}{}", nearest_hint(field, known)))
     }
 
@@ -166,7 +172,7 @@ impl Scope {
     pub fn finish(&mut self, slots: u64) {
         self.slots = slots;
         let used = self.numbers.iter().map(|n| n.used).chain(self.texts.iter().map(|t| t.used));
-        self.scoped = used.fold(0, |all, used| all | used);
+        self.scoped = used.fold(self.containers.used, |all, used| all | used);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The values of arguments.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::record::{chunk, Chunk};
 use crate::text;
+use crate::tree::Tree;
 
 /// The value of one argument. Bytes are the traced program's own, whatever they are.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,6 +26,9 @@ pub enum Value<'a> {
     Cred(Cred),
     Numbers(Numbers<'a>),
     Symbols(Symbols<'a>),
+    Address(IpAddr),
+    Bytes(Bytes<'a>),
+    Tree(Tree<'a>),
 }
 
 /// A string or a path.
@@ -200,6 +204,23 @@ impl<'a> Symbols<'a> {
         let list = self.0;
         let mut texts = list.iter().collect::<Vec<_>>().into_iter();
         std::iter::from_fn(move || Some(Symbol { name: texts.next()?, symbol: texts.next()?, owner: texts.next()? }))
+    }
+}
+
+/// Bytes that are no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes<'a> {
+    pub bytes: &'a [u8],
+    /// There were more.
+    pub cut: bool,
+}
+
+/// An address of 4 or 16 bytes, in the network's order.
+pub fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(Ipv4Addr::from(*bytes.first_chunk::<4>()?).into()),
+        16 => Some(Ipv6Addr::from(*bytes.first_chunk::<16>()?).into()),
+        _ => None,
     }
 }
 

@@ -45,6 +45,8 @@ pub fn write(format: &mut dyn Format, record: &Owned) -> String {
     let context = Context {
         clock: Clock { offset: 1_700_000_000_000_000_000 },
         executable: None,
+        container: None,
+        lineage: None,
         matched: 1,
         policy_names: &[String::new()],
         host_mount_ns: 4_026_531_840,
@@ -52,4 +54,53 @@ pub fn write(format: &mut dyn Format, record: &Owned) -> String {
     let mut out = Vec::new();
     format.write(&mut out, &event, &context);
     String::from_utf8(out).expect("formats write UTF-8")
+}
+
+/// Control records of processes.
+pub mod life {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use tracee_core::record::{control, Head, Owned};
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Who {
+        pub pid: u32,
+        /// ns since boot
+        pub start: u64,
+    }
+
+    impl Who {
+        pub const KERNEL: Who = Who { pid: 0, start: 0 };
+    }
+
+    pub const INIT: Who = Who { pid: 1, start: 10_000_000 };
+
+    fn head(event: u16, who: Who, parent: Who, args: [u64; 3]) -> Head {
+        static TIME: AtomicU64 = AtomicU64::new(9_000_000_000);
+        let mut head = Head { event, time: TIME.fetch_add(1, Ordering::Relaxed), ..Head::default() };
+        head.task.host_pid = who.pid;
+        head.task.host_tid = who.pid;
+        head.task.pid = who.pid;
+        head.task.start_time = who.start;
+        head.task.host_ppid = parent.pid;
+        head.args[0] = parent.start;
+        head.args[1..4].copy_from_slice(&args);
+        head
+    }
+
+    pub fn fork(child: Who, parent: Who, by: Who) -> Owned {
+        Owned::new(&head(control::FORK, child, parent, [by.pid.into(), by.start, 0]))
+    }
+
+    pub fn exec(who: Who, parent: Who, path: &[u8]) -> Owned {
+        let mut record = Owned::new(&head(control::EXEC, who, parent, [0; 3]));
+        record.push_chunk(path, 0);
+        record.push_chunk(b"/", 0);
+        record.push_chunk(b"name\0argument\0", 0);
+        record
+    }
+
+    pub fn exit(who: Who, parent: Who, heir: Who, status: u32) -> Owned {
+        Owned::new(&head(control::EXIT, who, parent, [heir.pid.into(), heir.start, status.into()]))
+    }
 }

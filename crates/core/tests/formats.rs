@@ -155,8 +155,10 @@ fn names_of_policies_are_listed_and_escaped() {
     let event = tracee_core::event::Event::read(record.as_bytes()).expect("a record");
     let names = ["".into(), "quo\"ted".into(), "third".into()];
     let context = tracee_core::format::Context {
+        lineage: None,
         clock: Default::default(),
         executable: None,
+        container: None,
         matched: 0b011,
         policy_names: &names,
         host_mount_ns: 0,

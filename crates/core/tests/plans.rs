@@ -3,6 +3,7 @@
 mod common;
 
 use common::record;
+use tracee_core::containers::Subject;
 use tracee_core::event::Event;
 use tracee_core::plan::{Compiled, Plan};
 use tracee_core::record::chunk;
@@ -24,7 +25,7 @@ fn plan(event: &str, scope: &[&str], filters: &[&str]) -> Result<Compiled, Vec<S
 
 fn passes(event: &str, filters: &[&str], record: &tracee_core::record::Owned) -> bool {
     let compiled = plan(event, &[], filters).expect("a good plan");
-    compiled.filter.matching(&Event::read(record.as_bytes()).expect("a record"), None) == 1
+    compiled.filter.matching(&Event::read(record.as_bytes()).expect("a record"), None, Subject::default()) == 1
 }
 
 const CWD: (&[u8], u8) = (b"", chunk::NULL);
@@ -138,8 +139,8 @@ fn scopes_become_the_kernels_tables() {
     assert_eq!(open.scope.texts[1].undecided, 1);
     let event = record("openat", 3, &[0], &[CWD, (b"x", 0)]);
     let event = Event::read(event.as_bytes()).expect("a record");
-    assert_eq!(open.filter.matching(&event, Some(b"/a/mid/b")), 1);
-    assert_eq!(open.filter.matching(&event, Some(b"/a/b")), 0);
+    assert_eq!(open.filter.matching(&event, Some(b"/a/mid/b"), Subject::default()), 1);
+    assert_eq!(open.filter.matching(&event, Some(b"/a/b"), Subject::default()), 0);
 }
 
 #[test]
@@ -160,10 +161,10 @@ fn derived_events_need_others_that_are_not_shown() {
     let loaded = Event::read(loaded.as_bytes()).expect("a record");
     let compiled = plan("symbols_loaded", &[], &["data.symbols=getenv"]).expect("a good plan");
     assert_eq!((compiled.wanted[usize::from(base)], compiled.needed[usize::from(base)]), (0, 1));
-    assert_eq!(compiled.filter.matching(&loaded, None), 0);
+    assert_eq!(compiled.filter.matching(&loaded, None, Subject::default()), 0);
     // selected itself, it is shown
     let compiled = plan("shared_object_loaded", &[], &[]).expect("a good plan");
-    assert_eq!(compiled.filter.matching(&loaded, None), 1);
+    assert_eq!(compiled.filter.matching(&loaded, None, Subject::default()), 1);
     // what looks for nothing needs nothing
     for filters in [&[][..], &["data.symbols!=getenv"], &["data.library_path=/lib/*"]] {
         let compiled = plan("symbols_loaded", &[], filters).expect("a good plan");
@@ -210,7 +211,7 @@ fn other_filters_hold_for_the_event_of_their_rule() {
         let mut record = record("symbols_loaded", 0, &[], &[(path, 0), (b"a\0", 0), (b"", 0)]);
         record.set_slots(slots, false);
         let event = Event::read(record.as_bytes()).expect("a record");
-        compiled.filter.matching(&event, None)
+        compiled.filter.matching(&event, None, Subject::default())
     };
     // rules of one policy do not answer for each other
     assert_eq!((matched(b"/tmp/x.so", one.slot), matched(b"/tmp/x.so", two.slot)), (1, 1));
@@ -240,7 +241,7 @@ fn rules_that_narrow_or_repeat_have_slots_of_their_own() {
         let mut record = event.clone();
         record.set_slots(slots, false);
         let event = Event::read(record.as_bytes()).expect("a record");
-        compiled.filter.matching(&event, None)
+        compiled.filter.matching(&event, None, Subject::default())
     };
     assert_eq!([0b0001, 0b0010, 0b0100, 0b1000, 0b1111].map(matching), [1, 2, 1, 0, 3]);
 }

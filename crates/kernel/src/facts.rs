@@ -2,9 +2,10 @@
 
 use tracee_core::budget;
 
+use crate::cgroup;
 use crate::error::{Doing, Result};
 use crate::mapping::page_size;
-use crate::probe::{self, Kernel};
+use crate::probe::Kernel;
 use crate::{btf, limits, securityfs};
 
 /// Facts of the machine; `None`: not to be learnt here.
@@ -44,7 +45,7 @@ impl Facts {
             btf: btf::is_there(),
             lsm: securityfs::read("lsm"),
             lockdown: securityfs::read("lockdown"),
-            cgroup_root: probe::cgroup_root(),
+            cgroup_root: cgroup::place(),
             memory_limit,
             rings: sizes.rings,
             ring_bytes: sizes.bytes,

@@ -1,13 +1,15 @@
-//! The kernel's tests of fields on a record of one's own: to hold them against core's.
+//! The kernel's tests of fields and containers on a record of one's own: to hold them against core's.
 
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd};
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle, Object};
+use tracee_core::containers::Change;
 use tracee_core::plan::Compiled;
 use tracee_core::record::Head;
 
+use crate::containers::Map;
 use crate::error::{Doing, Error, Result};
 use crate::object::{find, load_one};
 use crate::plans::Plans;
@@ -26,6 +28,7 @@ pub struct Judge {
     plans: Plans,
     config: Config,
     builders: MapHandle,
+    containers: Map,
     object: Object,
 }
 
@@ -35,8 +38,9 @@ impl Judge {
     pub fn new() -> Result<Judge> {
         let object = load_one(PROGRAM)?;
         let builders = MapHandle::try_from(&find(&object, "tracee_builders")?).doing("hold the builders")?;
+        let containers = Map::of(&object)?;
         let config = Config::new(find(&object, ".bss")?.as_fd())?;
-        Ok(Judge { plans: Plans::new(&object)?, config, builders, object })
+        Ok(Judge { plans: Plans::new(&object)?, config, builders, containers, object })
     }
 
     /// Goes by this plan from now on. Which bank it is in.
@@ -48,6 +52,17 @@ impl Judge {
         self.plans.fill(&self.config, bank, plan)?;
         self.plans.bank = bank;
         Ok(bank)
+    }
+
+    /// Has the kernel side know of containers; of the cgroups in `new` only that they have just been made.
+    ///
+    /// # Errors
+    /// The kernel's map does not take it.
+    pub fn set_containers(&self, known: Vec<Change>, new: &[u64]) -> Result<()> {
+        let known = known.into_iter().try_for_each(|change| self.containers.put(change));
+        known
+            .and_then(|()| new.iter().try_for_each(|cgroup| self.containers.put_new(*cgroup)))
+            .doing("fill in containers")
     }
 
     /// The slots that the kernel leaves of those of a record. Strings of a system call are read where its registers

@@ -2,8 +2,11 @@
 
 mod btf;
 mod buffers;
+mod cgroup;
+mod containers;
 mod error;
 mod facts;
+mod heal;
 mod judge;
 mod limits;
 mod mapping;
@@ -22,10 +25,11 @@ mod session;
 mod shared;
 mod ways;
 
+pub use containers::{Answer, Enrichment, QUESTIONS};
 pub use error::{Error, Result};
 pub use facts::Facts;
 pub use judge::Judge;
-pub use run::{run, Progress};
+pub use run::{prepare, run, Progress};
 pub use session::{Feed, Options, Session};
 pub use shared::Totals;
 pub use ways::{Allowed, Chosen};

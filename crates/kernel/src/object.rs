@@ -2,18 +2,20 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
 
-use libbpf_rs::{Link, Map, MapCore, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramMut};
+use libbpf_rs::{Iter, Link, Map, MapCore, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramMut};
 use tracee_core::budget;
 
 use crate::buffers::Buffers;
+use crate::containers::Hierarchy;
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
 use crate::probe::Kernel;
 use crate::shared::MAX_EVENTS;
 use crate::ways::Part;
-use crate::{judge, limits, messages, reduced, scan};
+use crate::{cgroup, judge, limits, messages, reduced, scan};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
 /// For kernels before 5.17: `bpf/include/older.h`
@@ -21,7 +23,9 @@ static OLDER_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee-ol
 /// `SPARE_BUILDERS` of bpf/include/buffer.h
 const SPARE_BUILDERS: usize = 8;
 /// Run by hand.
-const NOT_ATTACHED: [&str; 2] = [scan::PROGRAM, judge::PROGRAM];
+const NOT_ATTACHED: [&str; 3] = [scan::PROGRAM, judge::PROGRAM, SOCKETS];
+/// Finds whose the sockets are that are there.
+const SOCKETS: &str = "tracee_task_file_iter";
 
 /// What the object is opened from.
 pub struct Source {
@@ -29,12 +33,18 @@ pub struct Source {
     /// The kernel's types that the object speaks of; `None`: libbpf looks among all.
     types: Option<File>,
     task_type: u32,
+    hierarchy: Hierarchy,
 }
 
 impl Source {
     pub fn new(kernel: &Kernel) -> Result<Source> {
         let object = if limits::is_older() { OLDER_OBJECT } else { OBJECT };
-        Ok(Source { object, types: reduced::file(kernel.bytes(), object)?, task_type: kernel.task_type() })
+        Ok(Source {
+            object,
+            types: reduced::file(kernel.bytes(), object)?,
+            task_type: kernel.task_type(),
+            hierarchy: Hierarchy::find(),
+        })
     }
 
     /// The object with only what a part needs. Its maps are still to be sized, or shared.
@@ -56,6 +66,9 @@ impl Source {
                     let words = [groups.after, groups.before].into_iter();
                     let words = words.chain(bits(part.events.keys().copied())).chain(bits(part.lesser()));
                     set(&mut map, &words.flat_map(u64::to_ne_bytes).collect::<Vec<u8>>())?;
+                }
+                name if name.ends_with(".rodata.cgroups") => {
+                    set(&mut map, &[self.hierarchy.kind, self.hierarchy.id].map(u32::to_ne_bytes).concat())?;
                 }
                 name if name.ends_with(".rodata.types") => set(&mut map, &self.task_type.to_ne_bytes())?,
                 _ => {}
@@ -134,8 +147,13 @@ pub fn attach(object: &Object) -> Result<Vec<(String, Link)>> {
     let mut links = Vec::new();
     let attached = |program: &ProgramMut| program.autoload() && !NOT_ATTACHED.contains(&&*name(program));
     for program in object.progs_mut().filter(attached) {
-        let link = program.attach();
         let name = name(&program);
+        let link = if program.section().as_encoded_bytes().starts_with(b"cgroup") {
+            // beside the programs that others have there
+            program.attach_cgroup(cgroup::root()?.as_raw_fd())
+        } else {
+            program.attach()
+        };
         if link.is_err() {
             messages::attach_failed(&name);
         }
@@ -143,6 +161,16 @@ pub fn attach(object: &Object) -> Result<Vec<(String, Link)>> {
         links.push((name, link));
     }
     Ok(links)
+}
+
+/// Runs the programs that look at what is there already, where the object has them.
+pub fn look_around(object: &Object) -> Result<()> {
+    for program in object.progs_mut().filter(|program| program.autoload() && program.name() == SOCKETS) {
+        let link = program.attach().doing("look for sockets")?;
+        let mut pass = Iter::new(&link).doing("look for sockets")?;
+        pass.read_to_end(&mut Vec::new()).doing("look for sockets")?;
+    }
+    Ok(())
 }
 
 /// Both sides must lay out alike what they share.

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use tracee_core::catalogue::{Hook, EVENTS};
 
-use crate::{btf, scan, securityfs};
+use crate::{btf, cgroup, containers, scan, securityfs};
 
 /// The better kinds of hooks, which a kernel may refuse as a whole.
 pub const BETTER: [&str; 5] = ["fentry", "fexit", "lsm", "kprobe", "kretprobe"];
@@ -30,6 +30,7 @@ pub struct Kernel {
     fentry: OnceCell<Result<(), String>>,
     lsm: OnceCell<Result<(), String>>,
     kprobe: OnceCell<Result<(), String>>,
+    cgroup: OnceCell<Result<(), String>>,
     /// Functions of many arguments: whether trampolines can be put on them.
     crowded: RefCell<HashMap<&'static str, bool>>,
 }
@@ -52,6 +53,9 @@ impl Kernel {
             "kprobe" | "kretprobe" => {
                 missing(types.contains_key(target) || self.functions().contains(target), "function", target)
             }
+            "scan" if target == scan::CONTAINERS => containers::PROGRAMS
+                .iter()
+                .find_map(|(_, tracepoint)| missing(self.has_tracepoint(tracepoint), "tracepoint", tracepoint)),
             "scan" => scan::refusal(target, |name| self.functions().contains(name)),
             _ => None,
         }
@@ -65,6 +69,9 @@ impl Kernel {
             }
             "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
             "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
+            "cgroup_skb" | "cgroup_sock" => {
+                self.cgroup.get_or_init(|| cgroup::root().map(drop).map_err(|error| error.to_string()))
+            }
             _ => &Ok(()),
         }
     }
@@ -77,6 +84,11 @@ impl Kernel {
     /// The id of the type of tasks; 0 where there is none.
     pub fn task_type(&self) -> u32 {
         self.types().get(TASK_TYPE).map_or(0, |known| known.id)
+    }
+
+    /// Of those that events of the catalogue are taken at.
+    pub fn has_tracepoint(&self, name: &str) -> bool {
+        self.types().contains_key(&format!("btf_trace_{name}"))
     }
 
     fn types(&self) -> &btf::Found {
@@ -182,14 +194,4 @@ fn missing(there: bool, what: &str, name: &str) -> Option<String> {
 fn has_kprobes() -> Result<(), String> {
     let there = fs::metadata("/sys/bus/event_source/devices/kprobe/type").is_ok();
     there.then_some(()).ok_or_else(|| "this kernel has no kprobes (CONFIG_KPROBES)".into())
-}
-
-/// Where the root of the cgroup v2 hierarchy is mounted.
-pub fn cgroup_root() -> Option<String> {
-    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
-    mounts.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let (place, kind) = (words.nth(1)?, words.next()?);
-        (kind == "cgroup2").then(|| place.to_owned())
-    })
 }

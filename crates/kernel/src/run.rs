@@ -1,16 +1,18 @@
 //! The reader: rings to pipeline, until told to stop.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tracee_core::merge;
+use tracee_core::network::capture::Kept;
 use tracee_core::pipeline::{Counters, Pipeline};
+use tracee_core::tasks::Depth;
 use tracee_core::time::{since_boot, Clock};
 
 use crate::error::{Doing, Result};
+use crate::heal::{self, Healer};
 use crate::objects::{Objects, Told};
 use crate::scan::{Running, Searches};
 use crate::session::{Change, Feed, ToldBySelf};
@@ -41,6 +43,7 @@ pub struct Progress {
     pub lost_since: AtomicU64,
     counters: Mutex<(Counters, Totals)>,
     remarks: Mutex<Vec<String>>,
+    kept_packets: Mutex<(Kept, Vec<String>)>,
 }
 
 impl Progress {
@@ -53,12 +56,31 @@ impl Progress {
         std::mem::take(&mut self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn remark(&self, text: String) {
+    /// What was kept of packets.
+    pub fn kept_packets(&self) -> Kept {
+        self.kept_packets.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// What went wrong with files of packets since the last call.
+    pub fn capture_problems(&self) -> Vec<String> {
+        std::mem::take(&mut self.kept_packets.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
+    pub fn remark(&self, text: String) {
         let mut remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
         if remarks.len() < MOST_REMARKS {
             remarks.push(text);
         }
     }
+}
+
+/// Takes in the programs that run, before events are recorded: so each that was there before is known, whatever becomes of
+/// it. [`run`] takes in the rest.
+///
+/// # Errors
+/// /proc cannot be listed.
+pub fn prepare(pipeline: &mut Pipeline) -> Result<()> {
+    heal::survey(&mut pipeline.tasks, Depth::Programs).doing("list the processes in /proc")
 }
 
 /// Reads until `progress.stop`, then what is left, and flushes.
@@ -67,8 +89,12 @@ impl Progress {
 /// The rings cannot be waited for, or a thread cannot be had.
 pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Result<()> {
     let waiter = Waiter::new(feed)?;
+    pipeline.settle(since_boot());
     // what was there before us; an exec meanwhile has its control record waiting
-    pipeline.tasks.read_proc(Path::new("/proc")).doing("list the processes in /proc")?;
+    if let Err(error) = heal::survey(&mut pipeline.tasks, feed.depth) {
+        progress.remark(format!("processes that were there before are not known: /proc: {error}"));
+    }
+    let mut healer = Healer::new(feed.depth);
     let mut finders = Finders::default();
     finders.change(std::mem::take(&mut feed.told), pipeline, progress, 0)?;
     let mut change: Option<Change> = None;
@@ -93,14 +119,25 @@ pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Res
         for finding in finders.searches.iter().flat_map(|searches| searches.findings()) {
             pipeline.tell(finding);
         }
+        feed.containers.turn(pipeline, since_boot());
+        if let Some(text) = feed.containers.refused.take() {
+            progress.remark(text);
+        }
         let (quiet, busy) = (taken == 0, taken > BUSY);
-        let over = quiet && end.is_some_and(|end| settled > end);
+        let over = quiet && !pipeline.is_waiting() && end.is_some_and(|end| settled > end);
         if let Some(objects) = &mut finders.objects {
             tell_objects(objects, pipeline, progress, until, over);
         }
-        report(feed, finders.objects.as_mut(), pipeline, progress);
+        let totals = report(feed, finders.objects.as_mut(), pipeline, progress);
+        match healer.look(totals.control_lost, until, &mut pipeline.tasks) {
+            Ok(true) => progress.remark("the tree of processes has been read anew from /proc".into()),
+            Ok(false) => {}
+            Err(error) => progress.remark(format!("the tree of processes has gaps: /proc: {error}")),
+        }
         change = change.or_else(|| feed.changes.try_recv().ok());
         if let Some(Change { bank, policies, told, ready, .. }) = change.take_if(|change| until > change.after) {
+            pipeline.prepare(&policies, bank as usize);
+            feed.containers.tell(pipeline);
             // who asked for it may have given up; else no record is read before all is done here
             if ready.send(()).is_ok() {
                 pipeline.replace(policies, bank as usize);
@@ -120,11 +157,11 @@ pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Res
         if over {
             return Ok(());
         }
-        if end.is_some() || busy {
+        if end.is_some() && !pipeline.is_waiting() || busy {
             continue;
         }
         idle = if quiet { idle + 1 } else { 0 };
-        let asleep = idle > NAPS;
+        let asleep = idle > NAPS && !pipeline.is_waiting();
         feed.config.set_reader(if asleep { Reader::Asleep } else { Reader::Nap });
         if !asleep || feed.rings.iter().all(|ring| ring.is_idle()) {
             waiter.wait(if asleep { SLEEP } else { NAP })?;
@@ -144,6 +181,9 @@ impl Finders {
     fn change(&mut self, told: ToldBySelf, pipeline: &mut Pipeline, progress: &Progress, until: u64) -> Result<()> {
         for record in told.first {
             pipeline.tell(record);
+        }
+        if told.existing {
+            pipeline.tell_existing();
         }
         if let Some(searches) = told.searches {
             self.searches = searches.map(Searches::begin).transpose()?;
@@ -170,7 +210,7 @@ fn tell_objects(objects: &mut Objects, pipeline: &mut Pipeline, progress: &Progr
 }
 
 /// Tells what was lost since the last time, in the record itself and to whoever asks.
-fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipeline, progress: &Progress) {
+fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipeline, progress: &Progress) -> Totals {
     let unread = objects.map(Objects::losses).unwrap_or_default();
     for loss in feed.counters.losses().into_iter().chain(unread) {
         pipeline.tell(loss.record(pipeline.clock));
@@ -178,8 +218,15 @@ fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipelin
             progress.lost_since.store(pipeline.clock.wall(loss.from), Ordering::Release);
         }
     }
-    let counters = (pipeline.counters, feed.counters.totals());
-    *progress.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+    let (kept, problem) = pipeline.kept_packets();
+    let mut known = progress.kept_packets.lock().unwrap_or_else(PoisonError::into_inner);
+    known.0 = kept;
+    known.1.extend(problem);
+    known.1.truncate(MOST_REMARKS);
+    drop(known);
+    let totals = feed.counters.totals();
+    *progress.counters.lock().unwrap_or_else(PoisonError::into_inner) = (pipeline.counters, totals);
+    totals
 }
 
 /// Waits for any ring.

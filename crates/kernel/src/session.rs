@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,16 @@ use std::time::Duration;
 use libbpf_rs::{Link, MapCore, MapHandle, Object};
 use tracee_core::budget;
 use tracee_core::catalogue::index;
-use tracee_core::pipeline::Policies;
+use tracee_core::pipeline::{Pipeline, Policies};
 use tracee_core::plan::Compiled;
 use tracee_core::record::Owned;
 use tracee_core::slots::Slots;
+use tracee_core::tasks::Depth;
 use tracee_core::time::since_boot;
 use tracee_core::watch::Watches;
 
 use crate::buffers::Buffers;
+use crate::containers::{Enrichment, Keeper};
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
 use crate::object::{self, check_size, find, Source};
@@ -45,8 +48,12 @@ pub struct Options {
     pub sampling_percent: f64,
     /// Give the environment with each exec.
     pub exec_env: bool,
+    /// Know the working directories and arguments of processes, too.
+    pub process_tree: bool,
     /// Have the kernel count how often and how long our programs run.
     pub statistics: bool,
+    /// Of packets that are wanted whole so many bytes; 0: all.
+    pub packet_bytes: u32,
     /// The kinds of hooks that may be used.
     pub allowed: Allowed,
 }
@@ -57,7 +64,9 @@ impl Default for Options {
             ring_pages: 1024,
             sampling_percent: 100.0,
             exec_env: false,
+            process_tree: true,
             statistics: false,
+            packet_bytes: 0,
             allowed: Allowed::best(),
         }
     }
@@ -93,9 +102,25 @@ pub struct Feed {
     pub(crate) counters: Counters,
     /// The control ring first, then those of the CPUs.
     pub(crate) rings: Vec<Ring>,
+    /// How much is to be known of processes.
+    pub(crate) depth: Depth,
     /// What user space finds out itself.
     pub(crate) told: ToldBySelf,
     pub(crate) changes: Receiver<Change>,
+    pub(crate) containers: Keeper,
+}
+
+impl Feed {
+    /// Finds the containers that run; call before [`Session::begin`]. `states`: folders in which containerds keep their
+    /// state, beside the usual ones. `enrichment`: who asks runtimes about them. A line for who debugs, where they cannot be found.
+    pub fn find_containers(
+        &mut self,
+        pipeline: &mut Pipeline,
+        states: &[PathBuf],
+        enrichment: Option<Enrichment>,
+    ) -> Option<String> {
+        self.containers.begin(pipeline, states, enrichment)
+    }
 }
 
 /// Events that user space tells.
@@ -108,6 +133,8 @@ pub(crate) struct ToldBySelf {
     pub watches: Watches,
     /// Whether `shared_object_loaded` is taken by a lesser way.
     pub by_lesser_way: bool,
+    /// The containers that are there.
+    pub existing: bool,
 }
 
 /// Another plan, for the reader.
@@ -141,6 +168,7 @@ impl Session {
         let First { loaded, rings, config, counters, notes } = first;
         let mut plans = Plans::new(&loaded.object)?;
         plans.fill(&config, plans.bank, &plan)?;
+        object::look_around(&loaded.object)?;
         let statistics = options.statistics.then(enable_statistics).transpose()?;
         let (changes, receiver) = mpsc::channel();
         let mut session = Session {
@@ -162,7 +190,9 @@ impl Session {
         let aims = Aims::of(&chosen, plan.dumps);
         let told = session.told_by_self(&chosen, &aims, plan.watches)?;
         (session.chosen, session.aims) = (chosen, aims);
-        let feed = Feed { config, counters, rings, told, changes: receiver };
+        let containers = Keeper::new(&session.loaded[0].object, config.clone())?;
+        let depth = if options.process_tree { Depth::Details } else { Depth::Processes };
+        let feed = Feed { config, counters, rings, depth, told, changes: receiver, containers };
         Ok((session, feed, Policies { filter: plan.filter, names: Arc::new(plan.names) }))
     }
 
@@ -184,13 +214,15 @@ impl Session {
     pub fn replace(&mut self, plan: Compiled) -> Result<()> {
         let mut trial = Trial::new(&self.options, self.refused.clone(), self.chosen.clone())?;
         let (chosen, more) = trial.until_taken(&plan, |source, chosen| self.load_more(source, chosen))?;
-        if let Some(more) = more {
-            self.loaded.push(more);
-        }
+        let added = more.is_some();
+        self.loaded.extend(more);
         // programs that went by the plan before the last have long ended when its place is used again
         let bank = 1 - self.plans.bank;
         std::thread::sleep(Duration::from_nanos((self.changed + GRACE).saturating_sub(since_boot())));
         self.plans.fill(&self.config, bank, &plan)?;
+        if let Some(newest) = self.loaded.last().filter(|_| added) {
+            object::look_around(&newest.object)?;
+        }
         let aims = Aims::of(&chosen, plan.dumps);
         let told = self.told_by_self(&chosen, &aims, plan.watches)?;
         let policies = Policies { filter: plan.filter, names: Arc::new(plan.names) };
@@ -251,7 +283,9 @@ impl Session {
             searches = Some(object.map(|object| Searches::new(object, aims.clone())).transpose()?);
         }
         let by_lesser_way = chosen.part.lesser().any(|event| event == index::SHARED_OBJECT_LOADED);
-        Ok(ToldBySelf { first, searches, watches, by_lesser_way })
+        let tells = |chosen: &Chosen| chosen.ways.contains_key(&index::EXISTING_CONTAINER);
+        let existing = tells(chosen) && !tells(&self.chosen);
+        Ok(ToldBySelf { first, searches, watches, by_lesser_way, existing })
     }
 }
 
@@ -369,7 +403,9 @@ impl First {
             sampling: (options.sampling_percent / 100.0 * f64::from(u32::MAX)) as u32,
             wake_bytes: (sizes.bytes / 4) as u32,
             exec_env: options.exec_env,
+            process_tree: options.process_tree,
             rings: sizes.rings,
+            packet_bytes: options.packet_bytes,
         });
         let loaded = Loaded::attached(object, part, &config)?;
         Ok(First { loaded, rings, config, counters, notes })

@@ -4,6 +4,7 @@ use std::mem::offset_of;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{fence, AtomicU32, AtomicU64, Ordering};
 
+use tracee_core::containers::Subject;
 use tracee_core::losses::Loss;
 use tracee_core::plan::Compiled;
 use tracee_core::scope::{NumberScope, MAX_POLICIES, NUMBER_KEYS, TEXT_KEYS};
@@ -40,6 +41,8 @@ struct PlanBytes {
     generation: u64,
     scoped: u64,
     follow: u64,
+    containers: u64,
+    on_host: u64,
     wanted: [u64; MAX_EVENTS],
     since: [u64; MAX_POLICIES],
     /// `struct event_fields`
@@ -58,8 +61,11 @@ pub struct ConfigBytes {
     wake_bytes: u32,
     exec_env: u32,
     rings: u32,
-    names_shift: u32,
+    process_tree: u32,
+    containers_changed: u64,
     names_table: u64,
+    names_shift: u32,
+    packet_bytes: u32,
     plans: [PlanBytes; BANKS as usize],
 }
 
@@ -78,6 +84,9 @@ pub struct Fixed {
     pub wake_bytes: u32,
     pub exec_env: bool,
     pub rings: u32,
+    pub process_tree: bool,
+    /// Bytes of a packet that is wanted whole; 0: all.
+    pub packet_bytes: u32,
 }
 
 pub struct Config {
@@ -106,6 +115,8 @@ impl Config {
         self.half(offset_of!(ConfigBytes, wake_bytes)).store(fixed.wake_bytes, Ordering::Relaxed);
         self.half(offset_of!(ConfigBytes, exec_env)).store(fixed.exec_env.into(), Ordering::Relaxed);
         self.half(offset_of!(ConfigBytes, rings)).store(fixed.rings, Ordering::Relaxed);
+        self.half(offset_of!(ConfigBytes, process_tree)).store(fixed.process_tree.into(), Ordering::Relaxed);
+        self.half(offset_of!(ConfigBytes, packet_bytes)).store(fixed.packet_bytes, Ordering::Relaxed);
     }
 
     /// Where the kernel keeps the names of files that it has cached.
@@ -148,6 +159,8 @@ impl Config {
         put(offset_of!(PlanBytes, slots), plan.scope.slots);
         put(offset_of!(PlanBytes, scoped), plan.scope.scoped);
         put(offset_of!(PlanBytes, follow), plan.scope.follow);
+        put(offset_of!(PlanBytes, containers), plan.scope.containers.used);
+        put(offset_of!(PlanBytes, on_host), plan.scope.containers.passed(Subject::default()));
         self.word(plan_at + offset_of!(PlanBytes, generation)).store(generation, Ordering::Release);
     }
 
@@ -171,6 +184,11 @@ impl Config {
     /// From now on nothing is traced; what is in the rings can still be read.
     pub fn end(&self) {
         (0..BANKS).for_each(|bank| self.set_wanted(bank, std::iter::repeat_n(0, MAX_EVENTS)));
+    }
+
+    /// Call when the map of containers has been changed: what tasks keep that was made from it is made anew.
+    pub fn containers_changed(&self) {
+        self.word(offset_of!(ConfigBytes, containers_changed)).fetch_add(1, Ordering::SeqCst);
     }
 
     pub fn set_reader(&self, state: Reader) {

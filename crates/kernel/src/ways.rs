@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracee_core::catalogue::{Event, Hook, Way, EVENTS, GROUPS};
 use tracee_core::plan::Compiled;
 
+use crate::containers;
 use crate::probe::{self, Kernel};
 use crate::{limits, scan};
 
@@ -143,6 +144,9 @@ impl Choice<'_> {
         let mut chosen = Chosen::default();
         // for the table of tasks, whatever is traced
         chosen.part.common.extend(["tracee_fork", "tracee_exec", "tracee_exit", FORGET]);
+        // and of containers
+        let there = containers::PROGRAMS.iter().filter(|(_, tracepoint)| self.kernel.has_tracepoint(tracepoint));
+        chosen.part.common.extend(there.map(|(program, _)| *program));
         for (index, event) in (0..).zip(&EVENTS) {
             if plan.wanted[usize::from(index)] == 0 {
                 continue;

@@ -11,9 +11,10 @@ use proptest::prelude::*;
 use proptest::sample::{select, Index};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tracee_core::catalogue::{FamilyKind, Kind, Names, FAMILIES};
+use tracee_core::containers::{Containers, Metadata, Subject};
 use tracee_core::event::Event;
 use tracee_core::pipeline::{Batch, Pipeline, Subscriber};
-use tracee_core::plan::Plan;
+use tracee_core::plan::{Compiled, Plan};
 use tracee_core::record::{chunks, flags, Head, Owned};
 use tracee_core::value::Value;
 use tracee_kernel::{run, Judge, Options, Progress, Session};
@@ -156,16 +157,61 @@ struct Draft {
     filters: Vec<(Index, Condition)>,
     /// A condition on the task, where all slots are taken.
     comm: Option<bool>,
+    /// Of [`CONTAINER_WORDS`].
+    container: Option<usize>,
+}
+
+const CONTAINER_WORDS: [(&str, &str, &str); 12] = [
+    ("container", "", ""),
+    ("not-container", "", ""),
+    ("container", "=", "aaaa"),
+    ("container", "!=", "bb*"),
+    ("containerName", "=", "web"),
+    ("containerName", "!=", "web"),
+    ("containerImage", "=", "nginx"),
+    ("containerImage", "!=", "docker.io/library/*"),
+    ("podName", "=", "nginx-*"),
+    ("podNamespace", "!=", "production"),
+    ("podUid", "=", "0123456789abcdef0123456789abcdef"),
+    ("podUid", "!=", "0*"),
+];
+/// A host's, three of containers: known, asked about, unknown to every runtime; and a host's that was made a moment ago.
+const CGROUPS: [u64; 5] = [1000, 1001, 1002, 1003, 1004];
+
+fn condition(index: usize) -> serde_json::Value {
+    let (field, op, word) = CONTAINER_WORDS[index];
+    let values: Vec<&str> = [word].into_iter().filter(|word| !word.is_empty()).collect();
+    serde_json::json!({"field": field, "op": op, "values": values})
+}
+
+/// The containers of [`CGROUPS`], as the plan of a bank sees them.
+fn containers(compiled: &Compiled, bank: u32) -> Containers {
+    let mut containers = Containers::default();
+    containers.ask();
+    containers.set_conditions(bank as usize, &compiled.filter.containers);
+    let id = |digit: &str| digit.repeat(64);
+    containers.made(CGROUPS[1], format!("/docker/{}", id("a")).as_bytes(), 1);
+    let pod = "/kubepods/burstable/pod0123456789abcdef0123456789abcdef";
+    containers.made(CGROUPS[2], format!("{pod}/{}", id("b")).as_bytes(), 1);
+    containers.made(CGROUPS[3], format!("/docker/{}", id("c")).as_bytes(), 1);
+    let metadata = Metadata {
+        name: "web".into(),
+        image: "docker.io/library/nginx:latest".into(),
+        pod_name: "nginx-7".into(),
+        pod_namespace: "production".into(),
+        ..Metadata::default()
+    };
+    containers.answer(&id("a"), Some(metadata));
+    containers.answer(&id("c"), None);
+    containers
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
     let words = prop::collection::vec((0..6_u8, 0..64_usize, -1..2_i64), 1..4);
     let filters = prop::collection::vec((any::<Index>(), (0..6_usize, words)), 0..4);
-    (any::<Index>(), filters, prop::option::of(any::<bool>())).prop_map(|(record, filters, comm)| Draft {
-        record,
-        filters,
-        comm,
-    })
+    let container = prop::option::weighted(0.3, 0..CONTAINER_WORDS.len());
+    let parts = (any::<Index>(), filters, prop::option::of(any::<bool>()), container);
+    parts.prop_map(|(record, filters, comm, container)| Draft { record, filters, comm, container })
 }
 
 /// One to 64 policies, of a few rules each.
@@ -192,14 +238,16 @@ fn rule(draft: &Draft, narrowed: bool) -> serde_json::Value {
         let comm = if same { String::from_utf8_lossy(event.head.task.comm()).into_owned() } else { "other".into() };
         filters.push(serde_json::json!({"field": "comm", "op": "=", "values": [comm]}));
     }
+    filters.extend(draft.container.map(condition));
     serde_json::json!({"event": event.info.name, "filters": filters})
 }
 
 /// The record as it stands before the kernel's tests: strings of a system call where its registers point.
-fn as_called<'a>(record: &'a Owned, strings: &'a mut Vec<CString>, bank: u32) -> Owned {
+fn as_called<'a>(record: &'a Owned, strings: &'a mut Vec<CString>, bank: u32, cgroup: u64) -> Owned {
     let event = read(record);
     let mut head = *event.head;
     head.slots = u64::MAX;
+    head.task.cgroup_id = cgroup;
     head.flags = if bank == 1 { head.flags | flags::BANK } else { head.flags & !flags::BANK };
     for (i, arg) in event.info.args.iter().enumerate().filter(|(i, _)| event.info.syscall && *i < 6) {
         if arg.kind == Kind::String {
@@ -230,22 +278,29 @@ fn agree(judge: &mut Judge, drafts: &[Vec<Draft>]) -> Result<(), TestCaseError> 
         .iter()
         .enumerate()
         .map(|(i, rules)| {
+            // every third has it of its scope, too
+            let scope = rules.iter().filter(|_| i % 3 == 0).filter_map(|draft| draft.container).take(1);
+            let scope: Vec<_> = scope.map(condition).collect();
             let rules: Vec<_> = rules.iter().map(|draft| rule(draft, narrowed)).collect();
-            serde_json::json!({"name": format!("policy-{i}"), "rules": rules})
+            serde_json::json!({"name": format!("policy-{i}"), "scope": scope, "rules": rules})
         })
         .collect();
     let spec = serde_json::json!(policies);
     let Ok(compiled) = plan(spec.clone()).compile() else { return Err(TestCaseError::reject("no good plan")) };
     let bank = judge.set_plan(&compiled).expect("the kernel takes the plan");
-    for record in recorded() {
+    let mut containers = containers(&compiled, bank);
+    judge.set_containers(containers.take_changes(), &CGROUPS[4..]).expect("the kernel takes containers");
+    for (record, cgroup) in recorded().iter().zip(CGROUPS.into_iter().cycle()) {
         let mut strings = Vec::new();
-        let mut called = as_called(record, &mut strings, bank);
+        let mut called = as_called(record, &mut strings, bank, cgroup);
+        let inside = containers.find(cgroup, 1).0.and_then(|key| containers.inside(key));
+        let subject = Subject { container: inside.map(|inside| &**inside.details), open: false };
         let head = |record: &Owned| Event::read(record.as_bytes()).map(|e| e.head.event).expect("an event");
         let wanted = compiled.wanted[usize::from(head(&called))];
-        let alone = compiled.filter.matching(&read(&called), Some(b"/bin/x"));
+        let alone = compiled.filter.matching(&read(&called), Some(b"/bin/x"), subject);
         let left = judge.slots(called.as_bytes()).expect("the kernel's tests run");
         called.set_slots(left, bank == 1);
-        let together = compiled.filter.matching(&read(&called), Some(b"/bin/x"));
+        let together = compiled.filter.matching(&read(&called), Some(b"/bin/x"), subject);
         prop_assert_eq!(alone, together, "{} of {}, left {:#x} of {:#x}", spec, read(record).info.name, left, wanted);
         let counter = if alone != 0 { &MATCHED } else { &UNMATCHED };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -28,6 +28,8 @@ pub struct Arg {
     c_type: &'static str,
     /// Names of its values, where it has any: the family's name.
     family: Option<&'static str>,
+    /// What filters call it: `data.NAME`, or its parts, where `*` stands for any key.
+    fields: Vec<String>,
 }
 
 /// Every kind of event, in the catalogue's order.
@@ -41,7 +43,10 @@ fn kind(py: Python<'_>, event: &'static core::Event) -> PyResult<EventKind> {
         core::Names::Family(index) => Some(core::FAMILIES[usize::from(index)].name),
         _ => None,
     };
-    let args = event.args.iter().map(|a| Py::new(py, Arg { name: a.name, c_type: a.c_type, family: family(a) }));
+    let args = event
+        .args
+        .iter()
+        .map(|a| Py::new(py, Arg { name: a.name, c_type: a.c_type, family: family(a), fields: a.fields() }));
     Ok(EventKind {
         name: event.name,
         id: event.id,

@@ -10,6 +10,7 @@ use tracee_core::event::Event as CoreEvent;
 use tracee_core::format::json::Json;
 use tracee_core::format::{Context, Format};
 use tracee_core::pipeline::{Batch, Member};
+use tracee_core::tree::{Node, Tree};
 use tracee_core::value::{SockAddr, Text, Timespec, Value};
 
 /// One event. Fields are decoded when they are read.
@@ -131,6 +132,25 @@ impl Event {
         self.parts()?.executable.map(|path| text(py, path)).transpose()
     }
 
+    /// As in JSON: id, name, image, imageDigest, runtime; empty for a task of the host.
+    #[getter]
+    fn container<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::containers::objects(py, self.parts()?.container.map(|details| &**details))
+            .map(|(container, _)| container)
+    }
+
+    /// As in JSON: podName, podNamespace, podUid, sandbox; empty outside of pods.
+    #[getter]
+    fn kubernetes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        crate::containers::objects(py, self.parts()?.container.map(|details| &**details)).map(|(_, pod)| pod)
+    }
+
+    /// Host pids, the oldest first and the parent last; empty without the tree of processes.
+    #[getter]
+    fn ancestors(&self) -> PyResult<Vec<u32>> {
+        Ok(self.parts()?.lineage.map(|lineage| lineage.pids.to_vec()).unwrap_or_default())
+    }
+
     #[getter]
     fn policies(&self) -> PyResult<Vec<&str>> {
         let Member { matched, names, .. } = self.parts()?;
@@ -167,12 +187,14 @@ impl Event {
     /// The event as the one line of JSON that `--output json` prints.
     #[pyo3(signature = (*, parse_arguments = false))]
     fn to_json(&self, parse_arguments: bool) -> PyResult<String> {
-        let Member { event, matched, names, executable } = self.parts()?;
+        let Member { event, matched, names, executable, container, lineage } = self.parts()?;
         let executable =
             executable.map(|path| tracee_core::tasks::Executable { path: path.into(), deleted: false, serial: 1 });
         let context = Context {
             clock: self.batch.clock,
             executable: executable.as_ref(),
+            container,
+            lineage,
             matched,
             policy_names: names,
             host_mount_ns: 0,
@@ -198,7 +220,7 @@ pub fn unescape<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyBytes
 }
 
 /// As Python holds file names: what is not UTF-8 becomes surrogates, which os.fsencode turns back.
-fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
+pub fn text<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
     PyString::from_encoded_object(&PyBytes::new(py, bytes), Some(c"utf-8"), Some(c"surrogateescape"))
 }
 
@@ -243,6 +265,36 @@ fn value<'py>(py: Python<'py>, value: Value<'_>) -> PyResult<Bound<'py, PyAny>> 
                 list.append(dict)?;
             }
             list.into_any()
+        }
+        Value::Address(address) => address.to_string().into_pyobject(py)?.into_any(),
+        Value::Bytes(value) => PyBytes::new(py, value.bytes).into_any(),
+        Value::Tree(value) => tree(py, &value)?,
+    })
+}
+
+/// Structs and maps become dicts; fields that a struct lacks are left out.
+fn tree<'py>(py: Python<'py>, value: &Tree<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let dict = PyDict::new(py);
+    Ok(match value.node() {
+        Node::Null => py.None().into_bound(py),
+        Node::Number(number) => number.into_pyobject(py)?.into_any(),
+        Node::Text(bytes) => text(py, bytes)?.into_any(),
+        Node::Address(address) => address.to_string().into_pyobject(py)?.into_any(),
+        Node::Struct(parts) => {
+            for (field, value) in parts.fields().filter(|(_, value)| value.node() != Node::Null) {
+                dict.set_item(field.name, tree(py, &value)?)?;
+            }
+            dict.into_any()
+        }
+        Node::List(parts) => {
+            let items = parts.items().map(|item| tree(py, &item)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any()
+        }
+        Node::Map(parts) => {
+            for (key, value) in parts.entries() {
+                dict.set_item(text(py, key)?, tree(py, &value)?)?;
+            }
+            dict.into_any()
         }
     })
 }

@@ -2,8 +2,10 @@
 //! `tracee-kernel`. The types are told to Python's checkers by `src/tracee/_core.pyi`.
 
 mod catalogue;
+mod containers;
 mod event;
 mod facts;
+mod process;
 mod tracer;
 
 use pyo3::prelude::*;
@@ -17,6 +19,8 @@ mod _core {
     #[pymodule_export]
     use super::facts::{capabilities, facts};
     #[pymodule_export]
+    use super::process::Process;
+    #[pymodule_export]
     use super::tracer::{check, KernelError, Tracer};
 
     use pyo3::prelude::*;
@@ -26,7 +30,8 @@ mod _core {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("ATTACH", tracee_kernel::Allowed::WORDS)?;
         module.add("SCOPE_FLAGS", tracee_core::scope::FLAG_KEYS)?;
-        let keys = tracee_core::scope::NUMBER_KEYS.iter().chain(&tracee_core::scope::TEXT_KEYS);
-        module.add("SCOPE_KEYS", keys.copied().collect::<Vec<_>>())
+        let keys = tracee_core::scope::NUMBER_KEYS.into_iter().chain(tracee_core::scope::TEXT_KEYS);
+        let of_containers = tracee_core::containers::conditions::words();
+        module.add("SCOPE_KEYS", keys.chain(of_containers).collect::<Vec<_>>())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,17 +14,24 @@ use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, SendTimeoutError, S
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use tracee_core::catalogue::EVENTS;
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
 use tracee_core::format::Format;
+use tracee_core::handoff::{handoff, Taker};
+use tracee_core::network::keeper::Keeper;
 use tracee_core::pipeline::{Batch, Pipeline, Policies, Subscriber};
 use tracee_core::plan::{Plan, PlanError};
+use tracee_core::tasks::Processes;
+use tracee_core::time::Clock;
 use tracee_core::writer::{Fate, Writer};
 use tracee_kernel::{Allowed, Feed, Options, Progress, Session};
 
+use crate::containers::{Asked, Exchange};
+
 use crate::event::Event;
+use crate::process::Process;
 
 create_exception!(
     tracee._core,
@@ -34,6 +42,10 @@ create_exception!(
 
 /// Batches on their way to Python.
 const BATCHES: usize = 32;
+/// Bytes on their way to the sinks.
+const SINKS_ROOM: usize = 32 << 20;
+/// Stands for a descriptor: what is written is taken by `blocks`.
+const TO_SINKS: i32 = -1;
 /// How long a destination that takes nothing holds up the end.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Python looks at its signals this often.
@@ -52,6 +64,8 @@ pub fn check(plan: &str) -> PyResult<Vec<Place>> {
     let place = |e: PlanError| (e.policy, e.rule, e.predicate, e.message);
     Ok(parse(plan)?.compile().err().unwrap_or_default().into_iter().map(place).collect())
 }
+
+type Block<'py> = (Bound<'py, PyBytes>, u64, u64);
 
 struct Ready {
     feed: Feed,
@@ -86,6 +100,12 @@ pub struct Tracer {
     reader: Mutex<Option<JoinHandle<Result<(), String>>>>,
     fates: Mutex<Vec<Fate>>,
     batches: Mutex<Option<Receiver<Batch>>>,
+    containers: Mutex<Option<Exchange>>,
+    /// Once it has begun; and the clock by which their times are told, so that each stays the same.
+    processes: Mutex<Option<(Processes, Clock)>>,
+    /// Whether events come with the ancestors of their process.
+    process_tree: bool,
+    blocks: Mutex<Option<Taker>>,
     #[pyo3(get)]
     notes: Vec<String>,
 }
@@ -111,7 +131,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Tracer {
     #[new]
     #[pyo3(signature = (plan, *, ring_pages = 1024, sampling = 100.0, exec_env = false, statistics = false,
-        attach = "best"))]
+        packet_bytes = 0, attach = "best", process_tree = true))]
+    #[expect(clippy::too_many_arguments, reason = "Python's caller names them")]
     fn new(
         py: Python<'_>,
         plan: &str,
@@ -119,11 +140,21 @@ impl Tracer {
         sampling: f64,
         exec_env: bool,
         statistics: bool,
+        packet_bytes: u32,
         attach: &str,
+        process_tree: bool,
     ) -> PyResult<Tracer> {
         let plan = parse(plan)?.compile().map_err(bad_plan)?;
         let allowed = Allowed::parse(attach).ok_or_else(|| PyValueError::new_err(format!("attach: {attach:?}")))?;
-        let options = Options { ring_pages, sampling_percent: sampling, exec_env, statistics, allowed };
+        let options = Options {
+            ring_pages,
+            sampling_percent: sampling,
+            exec_env,
+            process_tree,
+            statistics,
+            packet_bytes,
+            allowed,
+        };
         let (session, feed, policies) = py.detach(|| Session::new(plan, &options)).map_err(refused)?;
         Ok(Tracer {
             notes: session.notes.clone(),
@@ -133,6 +164,10 @@ impl Tracer {
             reader: Mutex::new(None),
             fates: Mutex::new(Vec::new()),
             batches: Mutex::new(None),
+            containers: Mutex::new(None),
+            processes: Mutex::new(None),
+            process_tree,
+            blocks: Mutex::new(None),
         })
     }
 
@@ -171,19 +206,40 @@ impl Tracer {
         })
     }
 
-    /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated.
-    #[pyo3(signature = (outputs, *, subscribe = false))]
-    fn begin(&self, outputs: Vec<(String, i32, bool, Option<usize>)>, subscribe: bool) -> PyResult<()> {
+    /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated. One may
+    /// be -1: that output is taken by `blocks`. `ask`: there will be somebody who takes `container_questions`. `states`:
+    /// folders of containerds that keep their state elsewhere than usual. `capture`: how packets are kept (JSON, see
+    /// `tracee_core::network::capture`).
+    #[pyo3(signature = (outputs, *, subscribe = false, ask = false, states = Vec::new(), capture = None))]
+    fn begin(
+        &self,
+        py: Python<'_>,
+        outputs: Vec<(String, i32, bool, Option<usize>)>,
+        subscribe: bool,
+        ask: bool,
+        states: Vec<PathBuf>,
+        capture: Option<&str>,
+    ) -> PyResult<()> {
         let Ready { mut feed, policies } =
             lock(&self.ready).take().ok_or_else(|| PyRuntimeError::new_err("the tracer has begun already"))?;
         let host = std::fs::metadata("/proc/1/ns/mnt").or_else(|_| std::fs::metadata("/proc/self/ns/mnt"));
         let mut pipeline = Pipeline::new(policies, host.map_or(0, |m| m.ino() as u32));
+        if self.process_tree && (subscribe || outputs.iter().any(|(format, ..)| format == "json")) {
+            pipeline.show_ancestors();
+        }
+        *lock(&self.processes) = Some((pipeline.tasks.processes(), pipeline.clock));
         for (format, fd, parse_arguments, width) in outputs {
             let format: Box<dyn Format> = match format.as_str() {
                 "json" => Box::new(Json::new(parse_arguments)),
                 "table" => Box::new(Table::new(width)),
                 other => return Err(PyValueError::new_err(format!("unknown format {other:?}"))),
             };
+            if fd == TO_SINKS {
+                let (handoff, taker) = handoff(SINKS_ROOM);
+                *lock(&self.blocks) = Some(taker);
+                pipeline.add_output(format, Box::new(handoff));
+                continue;
+            }
             if fd < 0 {
                 return Err(PyValueError::new_err(format!("{fd} is no descriptor")));
             }
@@ -195,10 +251,25 @@ impl Tracer {
             lock(&self.fates).push(fate);
             pipeline.add_output(format, Box::new(writer));
         }
+        if let Some(capture) = capture {
+            let settings = serde_json::from_str(capture).map_err(|e| PyValueError::new_err(format!("capture: {e}")))?;
+            pipeline.keep_packets(Keeper::new(settings).map_err(PyRuntimeError::new_err)?);
+        }
         if subscribe {
             let (batches, receiver) = bounded(BATCHES);
             pipeline.set_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
             *lock(&self.batches) = Some(receiver);
+        }
+        let enrichment = ask.then(|| {
+            let (exchange, enrichment) = Exchange::new();
+            *lock(&self.containers) = Some(exchange);
+            enrichment
+        });
+        if let Some(wrong) = py.detach(|| feed.find_containers(&mut pipeline, &states, enrichment)) {
+            self.progress.remark(wrong);
+        }
+        if let Err(error) = py.detach(|| tracee_kernel::prepare(&mut pipeline)) {
+            self.progress.remark(format!("programs of what was there before are not known: {error}"));
         }
         lock(&self.session).iter().for_each(Session::begin);
         let progress = self.progress.clone();
@@ -269,6 +340,36 @@ impl Tracer {
         }
     }
 
+    /// Containers that runtimes are to be asked about: (id, runtime or None, path of the cgroup). Waits up to `seconds`;
+    /// empty where none came, None when there will be none.
+    fn container_questions(&self, py: Python<'_>, seconds: f64) -> PyResult<Option<Vec<Asked>>> {
+        let exchange = lock(&self.containers).clone();
+        let exchange = exchange.ok_or_else(|| PyRuntimeError::new_err("the tracer asks nothing"))?;
+        py.detach(|| Ok(exchange.questions(Duration::from_secs_f64(seconds.clamp(0.0, 1e6)))))
+    }
+
+    /// What a runtime tells of a container: a dict with any of name, image, image_digest, runtime, pod_name,
+    /// pod_namespace, pod_uid (str) and sandbox (bool); None where no runtime knows it.
+    #[pyo3(signature = (id, metadata))]
+    fn container_answer(&self, id: String, metadata: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        if let Some(exchange) = &*lock(&self.containers) {
+            exchange.answer(id, metadata.map(crate::containers::metadata).transpose()?);
+        }
+        Ok(())
+    }
+
+    /// The next block of the output -1: its text, how many events that is, and how many after it found no room.
+    ///
+    /// Waits up to `seconds` for the first event, then up to `linger` seconds for a full block; empty where nothing came,
+    /// None when there will be no more. The reader does not wait for who takes them.
+    fn blocks<'py>(&self, py: Python<'py>, seconds: f64, linger: f64) -> PyResult<Option<Block<'py>>> {
+        let taker = lock(&self.blocks).clone();
+        let taker = taker.ok_or_else(|| PyRuntimeError::new_err("the tracer has no output for sinks"))?;
+        let [patience, linger] = [seconds, linger].map(|s| Duration::from_secs_f64(s.clamp(0.0, 1e6)));
+        let taken = py.detach(|| taker.take(patience, linger));
+        Ok(taken.map(|taken| (PyBytes::new(py, &taken.text), taken.events, taken.lost)))
+    }
+
     /// Events lost so far, and when the first was (ns since 1970, 0: none was).
     fn losses(&self) -> (u64, u64) {
         let since = self.progress.lost_since.load(Ordering::Acquire);
@@ -280,6 +381,20 @@ impl Tracer {
         self.progress.remarks()
     }
 
+    /// A process by its pid on the host, as the tree has it now: the last one of that pid, or the one that began at
+    /// `start_time` (ns since 1970). None where it is not known. Any thread may ask, also after the end.
+    #[pyo3(signature = (pid, start_time = None))]
+    fn process(&self, py: Python<'_>, pid: u32, start_time: Option<u64>) -> Option<Process> {
+        let (processes, clock) = lock(&self.processes).clone()?;
+        let start = start_time.map(|time| time.wrapping_add_signed(clock.offset.wrapping_neg()));
+        py.detach(|| processes.get(pid, start)).map(|known| Process::new(known, clock))
+    }
+
+    /// What went wrong with files of packets since the last call.
+    fn capture_problems(&self) -> Vec<String> {
+        self.progress.capture_problems()
+    }
+
     /// Counters, by name.
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (counters, totals) = self.progress.counters();
@@ -287,10 +402,19 @@ impl Tracer {
         dict.set_item("sent", totals.sent)?;
         dict.set_item("lost", totals.lost)?;
         dict.set_item("controlLost", totals.control_lost)?;
+        if let Some((processes, forgotten)) = lock(&self.processes).as_ref().map(|(processes, _)| processes.counts()) {
+            dict.set_item("processes", processes)?;
+            dict.set_item("processesForgotten", forgotten)?;
+        }
         dict.set_item("read", counters.read)?;
         dict.set_item("matched", counters.matched)?;
         dict.set_item("malformed", counters.malformed)?;
         dict.set_item("bytesWritten", counters.bytes)?;
+        dict.set_item("containersUnnamed", counters.containers_unnamed)?;
+        dict.set_item("containersLeftOut", counters.containers_left_out)?;
+        let kept = self.progress.kept_packets();
+        dict.set_item("packetsKept", kept.packets)?;
+        dict.set_item("packetsNotKept", kept.lost_packets)?;
         Ok(dict)
     }
 }

@@ -100,7 +100,7 @@ def _facts(machine: Machine) -> list[tuple[str, str]]:
 
     limit = "none" if machine.memory_limit is None else size(machine.memory_limit)
     hooks = [f"{kind}: {why or 'yes'}" for kind, why in machine.hooks.items()]
-    runtimes = ", ".join(f"{name} ({path})" for name, path in machine.runtimes.items())
+    runtimes = ", ".join(f"{name} ({', '.join(paths)})" for name, paths in machine.runtimes.items())
     return [
         ("tracee", _core.__version__),
         ("kernel", f"{machine.kernel} {machine.architecture}"),

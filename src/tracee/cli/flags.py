@@ -9,6 +9,8 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from tracee import _core
+from tracee.capture import CaptureSettings, parse_captures
+from tracee.container_settings import ContainerSettings, parse_sockets
 from tracee.errors import InputError
 from tracee.events import DEFAULT, nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
@@ -39,6 +41,8 @@ class Settings(NamedTuple):
     """Files and folders."""
     output: OutputSettings = OutputSettings()
     kernel: KernelSettings = KernelSettings()
+    containers: ContainerSettings = ContainerSettings()
+    capture: CaptureSettings = CaptureSettings()
     log_level: str = "warn"
     stats: bool = False
 
@@ -75,8 +79,9 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="SCOPE",
-        help="which tasks: pid, uid, comm, executable, tree, mntns, pidns, uts with an operator (= != < > <= >=) and "
-        "values; follow; global",
+        help="which tasks: pid, uid, comm, executable, tree, mntns, pidns, uts, container, containerName, "
+        "containerImage, podName, podNamespace, podUid with an operator (= != < > <= >=) and values; container; "
+        "not-container; follow; global",
     )
     flags.add_argument(
         "-f",
@@ -106,14 +111,37 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="OUTPUT",
-        help="table (default), json, table:FILE, json:FILE, option:parse-arguments, option:exec-env, "
-        "option:out-file=FILE",
+        help="table (default), json, table:FILE, json:FILE, webhook:URL, forward:URL (see docs/sinks.md), "
+        "option:parse-arguments, option:exec-env, option:out-file=FILE, option:capture-dir=FOLDER, "
+        "option:spool-dir=DIR, option:spool-size=SIZE",
     )
+    flags.add_argument(
+        "--capture",
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="what is kept in files: net (packets of all tasks in scope, a file for each process), net:container, "
+        "net:command, net:single (other files), net:BYTES (no more of each packet)",
+    )
+    flags.add_argument("--capture-dir", metavar="FOLDER", help="where those files go (default: tracee-capture)")
     flags.add_argument(
         "--attach",
         default="best",
         metavar="HOW",
         help="which of the better hooks may be used: best (default: all), fentry, lsm, kprobe, fallback (none)",
+    )
+    flags.add_argument(
+        "--runtime-sockets",
+        action="append",
+        default=[],
+        metavar="[RUNTIME=]PATH",
+        help="where a container runtime (docker, containerd, crio, podman) listens; may be given again "
+        "(default: the usual places)",
+    )
+    flags.add_argument(
+        "--no-containers-enrich",
+        action="store_true",
+        help="ask no runtime: containers have an id, and no name, image or pod",
     )
     flags.add_argument("--log", default="warn", metavar="LEVEL", help="debug, info, warn (default), error")
     flags.add_argument(
@@ -122,6 +150,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--sampling", type=str, default="100", metavar="PERCENT", help="how many of 100 events to keep (default: 100)"
     )
+    flags.add_argument("--no-process-tree", action="store_true", help="leave out the ancestors of each event's process")
     flags.add_argument(
         "--stats", action="store_true", help="counters on standard error at the end; the kernel's BPF statistics are on"
     )
@@ -156,12 +185,15 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
     if events == ("list",):
         return Command.LIST, Settings()
     output = parse_outputs(given.output)
+    capture = parse_captures(given.capture, given.capture_dir or output.capture_folder)
     kernel = KernelSettings(
         perf_buffer_size=int(_number("--perf-buffer-size", given.perf_buffer_size, 1, MOST_PAGES, whole=True)),
         sampling=_number("--sampling", given.sampling, 0, 100),
         exec_env=output.exec_env,
         statistics=given.stats,
+        packet_bytes=capture.packet_bytes,
         attach=nearest_word("--attach", given.attach, _core.ATTACH),
+        process_tree=not given.no_process_tree,
     )
     return Command.RUN, Settings(
         events=events,
@@ -171,6 +203,8 @@ def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
         watch_policies=given.watch_policies,
         output=output,
         kernel=kernel,
+        containers=ContainerSettings(not given.no_containers_enrich, parse_sockets(given.runtime_sockets)),
+        capture=capture,
         log_level=given.log,
         stats=given.stats,
     )

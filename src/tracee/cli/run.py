@@ -10,14 +10,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from tracee import _core
 from tracee.cli.flags import Settings
+from tracee.container_settings import ContainerSettings, require
 from tracee.errors import OutputError
 from tracee.kernel import load
 from tracee.log import logger, set_up
-from tracee.output import OpenOutputs
+from tracee.output import TO_SINKS, OpenOutputs, OutputSettings
 from tracee.policy import Plan, plan_from, remarks
+
+if TYPE_CHECKING:
+    from tracee.containers.enrich import Enrichment
+    from tracee.sinks.frame.running import RunningSinks
 
 _LOOK = 1.0
 """Seconds between two looks at losses, remarks and policies."""
@@ -32,6 +38,7 @@ def run(settings: Settings) -> None:
     set_up(settings.log_level)
     plan = plan_of(settings)
     with OpenOutputs(settings.output.outputs) as outputs:
+        sinks = _open_sinks(settings.output)
         tracer = load(plan, settings.kernel)
         for note in tracer.notes:
             logger.info(note)
@@ -39,7 +46,18 @@ def run(settings: Settings) -> None:
         _stop_on_signals(tracer)
         outputs.begin()
         parse_arguments = settings.output.parse_arguments
-        tracer.begin([(o.format, o.fd, parse_arguments, o.width()) for o in outputs.opened])
+        containers = settings.containers
+        capture = settings.capture.to_json() if settings.capture.packets else None
+        opened = [(o.format, o.fd, parse_arguments, o.width()) for o in outputs.opened]
+        if sinks:
+            opened.append(("json", TO_SINKS, parse_arguments, None))
+        try:
+            tracer.begin(opened, ask=containers.enrich, states=containers.states(), capture=capture)
+        except RuntimeError as error:
+            raise OutputError(f"--capture: {error}") from error
+        if sinks:
+            sinks.start(tracer)
+        enrichment = _begin_enrichment(tracer, containers)
         losses = _Losses(tracer)
         looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer)]
         if settings.policies:
@@ -57,10 +75,24 @@ def run(settings: Settings) -> None:
         except RuntimeError as error:
             raise OutputError(str(error)) from error
         finally:
+            if enrichment:
+                enrichment.close()
             losses.tell()
             _tell_remarks(tracer)
+            if sinks:
+                sinks.close()
             if settings.stats:
                 _print_statistics(tracer, as_json=any(o.format == "json" for o in outputs.opened))
+
+
+def _open_sinks(output: OutputSettings) -> RunningSinks | None:
+    """The sinks, where there are some; nothing is sent yet."""
+    if not output.sinks:
+        return None
+    from tracee.sinks.frame.delivery import SpoolSettings
+    from tracee.sinks.frame.running import RunningSinks
+
+    return RunningSinks(output.sinks, output.spool or SpoolSettings())
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -69,7 +101,18 @@ def plan_of(settings: Settings) -> Plan:
     Raises:
         InputError: all that is wrong with it.
     """
-    return plan_from(settings.events, settings.scope, settings.filters, settings.policies)
+    plan = plan_from(settings.events, settings.scope, settings.filters, settings.policies)
+    require(plan, settings.containers)
+    return plan._replace(capture_packets=settings.capture.packets)
+
+
+def _begin_enrichment(tracer: _core.Tracer, settings: ContainerSettings) -> Enrichment | None:
+    if not settings.enrich:
+        return None
+    # imported when tracing has begun: it takes longer than all else that is
+    from tracee.containers.enrich import Enrichment
+
+    return Enrichment(tracer, settings.sockets)
 
 
 def _tell_plan(tracer: _core.Tracer, plan: Plan) -> None:
@@ -88,6 +131,8 @@ def _tell_plan(tracer: _core.Tracer, plan: Plan) -> None:
 def _tell_remarks(tracer: _core.Tracer) -> None:
     for remark in tracer.remarks():
         logger.debug("%s", remark)
+    for problem in tracer.capture_problems():
+        logger.warning("--capture: %s", problem)
 
 
 def _gravity(event: str, named: set[str]) -> int:
@@ -109,8 +154,13 @@ class _Losses:
     def __init__(self, tracer: _core.Tracer) -> None:
         self._tracer = tracer
         self._told = 0
+        self._told_of_processes = 0
 
     def tell(self) -> None:
+        missed = self._tracer.counters()["controlLost"]
+        if missed > self._told_of_processes:
+            self._told_of_processes = missed
+            logger.warning("process records lost: %d; the processes are read anew from /proc", missed)
         lost, since = self._tracer.losses()
         if lost > self._told:
             self._told = lost
@@ -120,9 +170,21 @@ class _Losses:
 
 def _print_statistics(tracer: _core.Tracer, *, as_json: bool) -> None:
     counters = tracer.counters()
+    sinks = _sink_counters()
     if as_json:
-        print(json.dumps({"stats": counters}), file=sys.stderr)
+        print(json.dumps({"stats": {**counters, **({"sinks": sinks} if sinks else {})}}), file=sys.stderr)
         return
     width = max(map(len, counters))
     for name, value in counters.items():
         print(f"{name:{width}}  {value}", file=sys.stderr)
+    for sink, values in sinks.items():
+        print(sink, *(f"{name}={value}" for name, value in values.items()), file=sys.stderr)
+
+
+def _sink_counters() -> dict[str, dict[str, int | str]]:
+    """By sink and by name; empty where no sinks were imported."""
+    if "tracee.sinks" not in sys.modules:
+        return {}
+    from tracee.sinks import counters
+
+    return {sink: values.by_name() for sink, values in counters().items()}

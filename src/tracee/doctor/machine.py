@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
 from tracee import _core
+from tracee.containers.sockets import known
 
-RUNTIME_SOCKETS = {
-    "docker": "/var/run/docker.sock",
-    "containerd": "/run/containerd/containerd.sock",
-    "crio": "/run/crio/crio.sock",
-    "podman": "/run/podman/podman.sock",
-}
 _NO_LIMIT = 1 << 62
 """cgroup v1 writes no limit as a number near 2^63."""
 
@@ -44,8 +38,8 @@ class Machine(NamedTuple):
     ring_bytes: int
     hooks: dict[str, str | None]
     """Kinds of hooks: why they cannot be had here, or ``None``."""
-    runtimes: dict[str, str]
-    """Container runtimes found, and their sockets."""
+    runtimes: dict[str, list[str]]
+    """Container runtimes found, and their sockets; whether they answer has not been tried."""
 
 
 def look(ring_pages: int) -> Machine:
@@ -71,16 +65,15 @@ def look(ring_pages: int) -> Machine:
         rings=facts["rings"],
         ring_bytes=facts["ringBytes"],
         hooks=facts["hooks"],
-        runtimes={name: path for name, path in RUNTIME_SOCKETS.items() if _is_socket(path)},
+        runtimes=_runtimes(),
     )
 
 
-def _is_socket(path: str) -> bool:
-    """Whether a socket is there, as far as we may look."""
-    try:
-        return stat.S_ISSOCK(Path(path).stat().st_mode)
-    except OSError:
-        return False
+def _runtimes() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for socket in known():
+        found.setdefault(socket.runtime or "unknown", []).append(str(socket.path))
+    return found
 
 
 def _capabilities() -> str:

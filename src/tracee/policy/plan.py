@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from tracee import _core
@@ -53,6 +54,8 @@ class Plan(NamedTuple):
     """All policies at once."""
 
     policies: tuple[Policy, ...]
+    capture_packets: bool = False
+    """The packets of all tasks in the policies' scopes are kept."""
 
     def to_json(self) -> str:
         """The plan as the core reads it."""
@@ -68,7 +71,7 @@ class Plan(NamedTuple):
             }
             for policy in self.policies
         ]
-        return json.dumps({"policies": policies})
+        return json.dumps({"policies": policies} | ({"capture_packets": True} if self.capture_packets else {}))
 
 
 def make_plan(policies: Sequence[Policy], problems: Iterable[Problem] = ()) -> Plan:
@@ -134,7 +137,7 @@ def with_field(field: str, events: Iterable[str]) -> list[str]:
     """Those of the events that have the field: an argument, or what every event tells of itself and its task."""
     if field in _COMMON:
         return list(events)
-    return [name for name in events if field in _own_fields(name)]
+    return [name for name in events if any(fnmatchcase(field, known) for known in _own_fields(name))]
 
 
 def nearest_field_hint(field: str, events: Iterable[str]) -> str:
@@ -146,7 +149,7 @@ _COMMON = {"retval", *_core.SCOPE_KEYS}
 
 
 def _own_fields(event: str) -> list[str]:
-    return [f"data.{arg.name}" for arg in kinds()[event].args]
+    return [field for arg in kinds()[event].args for field in arg.fields]
 
 
 def _check(policies: Sequence[Policy]) -> list[Problem]:

@@ -1,7 +1,8 @@
 //! One object a line. What is the same for every event of a kind, and of a task, is written once and copied.
 
-use super::{push_int, write_name, Context, Format, TaskCache};
+use super::{push_int, tree, write_name, Context, Format, TaskCache};
 use crate::catalogue::EVENTS;
+use crate::containers::details::HOST_JSON;
 use crate::event::Event;
 use crate::names;
 use crate::text;
@@ -114,6 +115,20 @@ impl Json {
                     out.push(b'}');
                 }
                 out.push(b']');
+            }
+            Value::Address(address) => out.extend_from_slice(format!("\"{address}\"").as_bytes()),
+            Value::Bytes(value) => {
+                let text = data_encoding::BASE64.encode(value.bytes);
+                out.extend_from_slice(format!("\"{text}\"").as_bytes());
+                if value.cut {
+                    out.extend_from_slice(br#","truncated":true"#);
+                }
+            }
+            Value::Tree(value) => {
+                tree::json(out, &value, self.parse_arguments);
+                if value.cut {
+                    out.extend_from_slice(br#","truncated":true"#);
+                }
             }
         }
     }
@@ -229,8 +244,18 @@ fn task(out: &mut Vec<u8>, event: &Event, context: &Context) {
             out.extend_from_slice(b" (deleted)");
         }
     }
-    // empty for a task of the host
-    out.extend_from_slice(br#"","container":{},"kubernetes":{},"processorId":"#);
+    out.push(b'"');
+    if let Some(lineage) = context.lineage {
+        out.extend_from_slice(br#","processTree":{"ancestors":["#);
+        for (i, pid) in lineage.pids.iter().enumerate() {
+            out.extend_from_slice(if i == 0 { b"" } else { b"," });
+            push_int(out, *pid);
+        }
+        out.extend_from_slice(if lineage.cut { br#"],"truncated":true}"# } else { b"]}" });
+    }
+    out.push(b',');
+    out.extend_from_slice(context.container.map_or(HOST_JSON, |container| &container.json));
+    out.extend_from_slice(br#","processorId":"#);
 }
 
 fn string(out: &mut Vec<u8>, value: &Text) {

@@ -2,11 +2,15 @@
 
 pub mod json;
 pub mod table;
+mod tree;
 
+use std::sync::Arc;
+
+use crate::containers::Details;
 use crate::event::Event;
 use crate::names;
 use crate::record::TaskContext;
-use crate::tasks::Executable;
+use crate::tasks::{Executable, Lineage};
 use crate::time::Clock;
 use crate::value::Value;
 
@@ -14,6 +18,10 @@ use crate::value::Value;
 pub struct Context<'a> {
     pub clock: Clock,
     pub executable: Option<&'a Executable>,
+    /// `None`: the host.
+    pub container: Option<&'a Arc<Details>>,
+    /// `None`: not to be shown.
+    pub lineage: Option<&'a Arc<Lineage>>,
     /// Policies that the event matched.
     pub matched: u64,
     pub policy_names: &'a [String],
@@ -72,8 +80,9 @@ pub(crate) struct TaskCache {
 #[derive(Default, Clone)]
 struct Slot {
     task: TaskContext,
-    /// Of the executable; 0: none known.
-    serial: u32,
+    /// Of the executable, and of the container; 0: none known.
+    serials: (u32, u32),
+    lineage: Option<Arc<Lineage>>,
     filled: bool,
     text: Vec<u8>,
 }
@@ -88,11 +97,14 @@ impl TaskCache {
     /// The text for this task, made by `make` if it is not the one kept.
     pub fn text(&mut self, event: &Event, context: &Context, make: impl FnOnce(&mut Vec<u8>)) -> &[u8] {
         let task = &event.head.task;
-        let serial = context.executable.map_or(0, |e| e.serial);
+        let serials = (context.executable.map_or(0, |e| e.serial), context.container.map_or(0, |c| c.serial));
         let slot = &mut self.slots[task.host_tid as usize % Self::SLOTS];
-        if !slot.filled || slot.serial != serial || slot.task != *task {
+        // lineages that are the same object are not compared
+        let same_lineage = slot.lineage.as_ref() == context.lineage;
+        if !slot.filled || slot.serials != serials || slot.task != *task || !same_lineage {
+            slot.lineage = context.lineage.cloned();
             slot.task = *task;
-            slot.serial = serial;
+            slot.serials = serials;
             slot.filled = true;
             slot.text.clear();
             make(&mut slot.text);

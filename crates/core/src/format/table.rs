@@ -1,6 +1,6 @@
 //! Columns for a person at a terminal: TIME UID EVENT CONTAINER COMMAND ARGS.
 
-use super::{push_int, write_name, Context, Format};
+use super::{push_int, tree, write_name, Context, Format};
 use crate::event::Event;
 use crate::names;
 use crate::text;
@@ -67,7 +67,11 @@ impl Format for Table {
         self.put(out, 1);
         self.cell.extend_from_slice(event.name().as_bytes());
         self.put(out, 2);
-        if task.mount_ns == context.host_mount_ns || task.mount_ns == 0 {
+        if let Some(container) = context.container {
+            let label = container.label();
+            let end = label.char_indices().nth(WIDTHS[3] - 1).map_or(label.len(), |(end, _)| end);
+            text::visible(&mut self.cell, &label.as_bytes()[..end]);
+        } else if task.mount_ns == context.host_mount_ns || task.mount_ns == 0 {
             self.cell.extend_from_slice(b"host");
         } else {
             self.cell.extend_from_slice(format!("mnt:{}", task.mount_ns).as_bytes());
@@ -170,6 +174,15 @@ fn write_value(out: &mut Vec<u8>, event: &Event, index: usize, value: &Value, co
             let texts: Vec<Vec<u8>> =
                 symbols.iter().map(|s| [s.name, b" -> ", s.symbol, b" of ", s.owner].concat()).collect();
             write_items(out, texts.iter().map(Vec::as_slice), false);
+        }
+        Value::Address(address) => out.extend_from_slice(address.to_string().as_bytes()),
+        Value::Bytes(value) => {
+            out.extend_from_slice(data_encoding::HEXLOWER.encode(value.bytes).as_bytes());
+            out.extend_from_slice(if value.cut { "…".as_bytes() } else { b"" });
+        }
+        Value::Tree(ref value) => {
+            tree::visible(out, value);
+            out.extend_from_slice(if value.cut { "…".as_bytes() } else { b"" });
         }
     }
 }

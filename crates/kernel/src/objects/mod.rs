@@ -117,11 +117,11 @@ impl Objects {
         let process = head.task.host_pid;
         let serial = |process| tasks.executable(process).map_or(0, |executable| executable.serial);
         match head.event {
-            control::FORK if head.args[0] == head.args[1] => {
-                let child = head.args[1] as u32;
-                self.send(head, Message::Fork { parent: process, child, serial: serial(child) });
+            control::FORK => {
+                let parent = head.args[1] as u32;
+                self.send(head, Message::Fork { parent, child: process, serial: serial(process) });
             }
-            control::EXIT if head.task.host_tid == process => self.send(head, Message::End { process }),
+            control::EXIT => self.send(head, Message::End { process }),
             index::SHARED_OBJECT_LOADED => {
                 let Some(object) = Event::read(bytes).and_then(|event| object(&event, "")) else { return };
                 self.send(head, Message::Load(Box::new(Load { head: *head, serial: serial(process), object })));

@@ -29,6 +29,8 @@ use tables::Hooked;
 
 /// The program that the searches read the kernel's memory by.
 pub const PROGRAM: &str = "tracee_peek";
+/// No search: the reader tells of containers as it meets them.
+pub const CONTAINERS: &str = "containers";
 
 /// Modules are counted this often ...
 const QUICK: Duration = Duration::from_secs(5);
@@ -380,7 +382,7 @@ fn with_fields(mut record: Owned, finding: &Finding) -> Owned {
 
 /// Whether a search reads the kernel's memory, by [`PROGRAM`].
 pub fn reads_memory(search: &str) -> bool {
-    namespaces::process(search).is_none()
+    namespaces::process(search).is_none() && search != CONTAINERS
 }
 
 /// What is told once, as soon as it is wanted. Like all findings it is no task's deed, but task 0's: scopes do not apply to

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tracee.doctor.proof.calls import AT_FDCWD, Caller
 from tracee.doctor.proof.place import Place, unique_name
-from tracee.doctor.proof.registry import CALL, INT80, RINGS, Expected, deed, ring_deed
+from tracee.doctor.proof.registry import CALL, INT80, RINGS, Expected, deed, ring_deed, unproven
 from tracee.doctor.proof.ring import Ring
 
 MKDIRAT, UNLINKAT = 37, 36
@@ -100,3 +100,7 @@ def clone3_into_a_cgroup(place: Place, call: Caller) -> Expected:
             os._exit(0)
         os.waitpid(child, 0)
     return {"pid": child}
+
+
+unproven("it is told of containers, by what cgroup_mkdir and cgroup_rmdir tell", "container_create", "container_remove")
+unproven("it is told when tracing begins, and no deed is told by it", "existing_container")
