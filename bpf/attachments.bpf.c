@@ -59,7 +59,7 @@ static __always_inline int attachment_event(struct attachment *attachment)
 	else
 		append_unknown(slot);
 	append_number(slot, attachment->kind);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- raw tracepoints ---- */

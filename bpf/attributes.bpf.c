@@ -14,7 +14,7 @@ ON_RETURN(chmod_common, const struct path *path, u32 mode)
 	append_path(slot, (u64)BPF_CORE_READ(path, dentry), (u64)BPF_CORE_READ(path, mnt));
 	append_number(slot, (u16)mode);
 	set_result(slot, (s32)result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __always_inline u32 chmod_mode(struct call *call)
@@ -40,7 +40,7 @@ AFTER_CALLS(chmod)
 	append_found_argument(slot, &call, 0);
 	append_number(slot, (u16)chmod_mode(&call));
 	set_result(slot, result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- times ---- */
@@ -71,7 +71,7 @@ ON_RETURN(vfs_utimes, const struct path *path, void *times)
 		return 0;
 	append_path(slot, (u64)BPF_CORE_READ(path, dentry), (u64)BPF_CORE_READ(path, mnt));
 	append_times_set(slot, BPF_CORE_READ(path, dentry, d_inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AFTER_CALLS(utimes)
@@ -87,7 +87,7 @@ AFTER_CALLS(utimes)
 	look_up_target(slot, &call, is_link ? LOOKUP_NOFOLLOW : 0);
 	append_found_argument(slot, &call, 0);
 	append_times_set(slot, found_inode(slot));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- watches ---- */
@@ -99,7 +99,7 @@ static __noinline int inotify_event(u64 dentry, u64 mount)
 		return 0;
 	append_path(slot, dentry, mount);
 	append_inode_number(slot, BPF_CORE_READ((struct dentry *)dentry, d_inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 ON_RETURN(inotify_find_inode, const char *name, struct path *path, u32 flags, u64 mask)
@@ -118,7 +118,7 @@ AT_SECURITY(path_notify, const struct path *path, u64 mask, u32 type)
 	append_inode_number(slot, BPF_CORE_READ(path, dentry, d_inode));
 	append_number(slot, mask);
 	append_number(slot, type);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* As the kernel passes them to its security modules: what a mark is put on, from fanotify_mark's flags. */
@@ -146,7 +146,7 @@ AFTER_CALLS(watch)
 		append_inode_number(slot, found_inode(slot));
 		append_number(slot, is_mark ? call.args[2] : call.args[2] & IN_ALL_EVENTS);
 		append_number(slot, is_mark ? mark_type(call.args[1]) : 0);
-		builder_send(slot, 0);
+		builder_send(slot);
 	}
 	slot = is_mark || !by_lesser_way(EVENT_inotify_watch) ? -1 : begin_event(EVENT_inotify_watch);
 	if (slot < 0)
@@ -154,7 +154,7 @@ AFTER_CALLS(watch)
 	look_up_argument(slot, &call, 0, 0);
 	append_found_argument(slot, &call, 0);
 	append_inode_number(slot, found_inode(slot));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- listing ---- */
@@ -165,7 +165,7 @@ static __noinline int listed(u64 name, s32 length, u64 inode)
 	if (slot < 0)
 		return 0;
 	append_kernel_bytes(slot, name, length);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* for getdents64, getdents, and that of 32-bit programs */
@@ -203,7 +203,7 @@ __noinline int zeroed_entry(u64 name, u64 slots, u32 bank)
 	if (slot < 0)
 		return 0;
 	append_string(slot, name, 0);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static long entry_step(u64 index, struct listing *listing)

@@ -12,7 +12,7 @@ static __noinline int bpf_command_event(s32 command)
 	if (slot < 0)
 		return 0;
 	append_number(slot, (s64)command);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(bpf, int command)
@@ -35,7 +35,7 @@ static __noinline int bpf_map_event(struct bpf_map *map)
 		return 0;
 	append_number(slot, BPF_CORE_READ(map, id));
 	append_string(slot, (u64)__builtin_preserve_access_index(&map->name), 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(bpf_map, struct bpf_map *map)
@@ -70,7 +70,7 @@ static __noinline int bpf_prog_event(struct bpf_prog *prog)
 		append_number(slot, load);
 	else
 		append_unknown(slot);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(bpf_prog, struct bpf_prog *prog)

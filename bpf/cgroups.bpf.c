@@ -12,7 +12,7 @@ static __noinline int cgroup_event(u16 event, struct cgroup *cgroup, u64 path)
 	append_number(slot, BPF_CORE_READ(cgroup, kn, id));
 	append_string(slot, path, 1);
 	append_number(slot, BPF_CORE_READ(cgroup, root, hierarchy_id));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_TRACEPOINT(cgroup_mkdir, struct cgroup *cgroup, u64 path)
@@ -27,44 +27,46 @@ AT_TRACEPOINT(cgroup_rmdir, struct cgroup *cgroup, u64 path)
 
 /* ---- what user space knows of containers by ---- */
 
-static __noinline int cgroup_control(u32 kind, struct cgroup *cgroup, u64 path)
+/* Of the hierarchy that containers are told by. */
+static __always_inline bool tells_containers(struct cgroup *cgroup)
 {
-	if (BPF_CORE_READ(cgroup, root, hierarchy_id) != cgroups.id)
-		return 0;
-	u64 id = BPF_CORE_READ(cgroup, kn, id);
-	struct container container = {.state = CONTAINER_NEW};
-	/* nobody can be in one that goes */
-	if (kind == CONTROL_CGROUP_MADE)
-		bpf_map_update_elem(&containers_map, &id, &container, BPF_ANY);
-	else
-		bpf_map_delete_elem(&containers_map, &id);
-	s32 slot = builder_take();
-	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
-	if (!builder) {
-		lost(kind);
-		return 0;
-	}
-	__builtin_memset(&builder->record, 0, sizeof(builder->record));
-	builder->record.time = now();
-	builder->record.event = kind;
-	builder->record.cpu = bpf_get_smp_processor_id();
-	builder->record.args[0] = id;
-	if (kind == CONTROL_CGROUP_MADE)
-		append_string(slot, path, 1);
-	return builder_send(slot, 1);
+	return BPF_CORE_READ(cgroup, root, hierarchy_id) == cgroups.id;
 }
 
-/* These two are always loaded. */
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(tracee_cgroup_made, struct cgroup *cgroup, const char *path)
 {
-	return cgroup_control(CONTROL_CGROUP_MADE, cgroup, (u64)path);
+	if (!tells_containers(cgroup))
+		return 0;
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct container container = {.state = CONTAINER_NEW};
+	bpf_map_update_elem(&containers_map, &id, &container, BPF_ANY);
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder) {
+		lost(CONTROL_CGROUP_MADE);
+		return 0;
+	}
+	begin_control(&builder->record, CONTROL_CGROUP_MADE);
+	builder->record.args[0] = id;
+	append_string(slot, (u64)path, 1);
+	return builder_output(slot, 1);
 }
 
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(tracee_cgroup_gone, struct cgroup *cgroup, const char *path)
 {
-	return cgroup_control(CONTROL_CGROUP_GONE, cgroup, (u64)path);
+	if (!tells_containers(cgroup))
+		return 0;
+	u64 id = BPF_CORE_READ(cgroup, kn, id);
+	/* nobody can be in it any more */
+	bpf_map_delete_elem(&containers_map, &id);
+	struct record *record = reserve_control(CONTROL_CGROUP_GONE);
+	if (!record)
+		return 0;
+	record->args[0] = id;
+	bpf_ringbuf_submit(record, control_wake_flags());
+	return 0;
 }
 
 /* ---- events ---- */
@@ -77,5 +79,5 @@ AT_TRACEPOINT(cgroup_attach_task, struct cgroup *cgroup, u64 path, struct task_s
 	append_string(slot, path, 1);
 	append_string(slot, (u64)__builtin_preserve_access_index(&task->comm), 1);
 	append_number(slot, BPF_CORE_READ(task, pid));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

@@ -28,25 +28,6 @@ static __noinline int fill_process(struct record *record, struct task_struct *ta
 	return 0;
 }
 
-static __always_inline void begin_control(struct record *record, u16 kind)
-{
-	__builtin_memset(record, 0, sizeof(*record));
-	record->time = now();
-	record->event = kind;
-	record->cpu = bpf_get_smp_processor_id();
-}
-
-/* A record without chunks, or NULL with the loss counted. */
-static __always_inline struct record *reserve_control(u16 kind)
-{
-	struct record *record = bpf_ringbuf_reserve(&tracee_control, sizeof(*record), 0);
-	if (record)
-		begin_control(record, kind);
-	else
-		lost(kind);
-	return record;
-}
-
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tracee_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -81,7 +62,7 @@ int BPF_PROG(tracee_exec, struct task_struct *task, int old_pid, struct linux_bi
 		append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
 		append_bytes(slot, start, BPF_CORE_READ(mm, arg_end) - start, KEPT_ARGUMENTS);
 	}
-	return builder_send(slot, 1);
+	return builder_output(slot, 1);
 }
 
 /* ---- the end ---- */

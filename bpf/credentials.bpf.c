@@ -12,7 +12,7 @@ static __noinline int capability_event(u32 capability)
 	if (slot < 0)
 		return 0;
 	append_number(slot, capability);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Checks whose answer nobody is to hear of are left out: they are made in passing, by the hundred. */
@@ -85,7 +85,7 @@ static __noinline int credentials_event(struct credentials *old, struct credenti
 		return 0;
 	append_credentials(slot, old);
 	append_credentials(slot, new);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(commit_creds, const struct cred *new)
@@ -162,7 +162,7 @@ static __noinline int namespaces_event(u32 pid, struct namespaces *old, struct n
 	append_number(slot, new->ipc == old->ipc ? 0 : new->ipc);
 	append_number(slot, new->net == old->net ? 0 : new->net);
 	append_number(slot, new->cgroup == old->cgroup ? 0 : new->cgroup);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(switch_task_namespaces, struct task_struct *task, struct nsproxy *proxy)

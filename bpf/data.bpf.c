@@ -23,7 +23,7 @@ static __always_inline int transfer_record(u32 slot, struct transfer *transfer)
 	append_number(slot, transfer->count);
 	append_number(slot, transfer->position);
 	set_result(slot, transfer->result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __noinline int transfer_event(u16 event, struct transfer *transfer)
@@ -105,7 +105,7 @@ static __always_inline int magic_record(u32 slot, struct transfer *transfer, str
 		append_bytes(slot, written->address, length, MAGIC_SIZE);
 	append_device_inode(slot, BPF_CORE_READ(file, f_inode));
 	set_result(slot, transfer->result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __noinline int magic_event(struct transfer *transfer, struct written *written)
@@ -271,7 +271,7 @@ AT_SECURITY(kernel_read_file, struct file *file, u32 what)
 	append_device_inode(slot, inode);
 	append_number(slot, what);
 	append_number(slot, inode_ctime(inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(kernel_post_read_file, struct file *file, char *buffer, s64 size, u32 what)
@@ -282,5 +282,5 @@ AT_SECURITY(kernel_post_read_file, struct file *file, char *buffer, s64 size, u3
 	append_file_path(slot, file);
 	append_number(slot, size);
 	append_number(slot, what);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

@@ -67,7 +67,7 @@ static __noinline int failure_event(u32 slot, struct failure *failure, s64 resul
 	append_list(slot, told ? failure->call.args[first % 4] : 0, width);
 	append_list(slot, told ? failure->call.args[first % 4 + 1] : 0, width);
 	set_result(slot, result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* An error that is no more than a signal's: the call is made again. */
@@ -190,7 +190,7 @@ static __noinline int headers_event(struct file *file)
 		return 0;
 	append_file_path(slot, file);
 	append_device_inode(slot, BPF_CORE_READ(file, f_inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(load_elf_phdrs, u64 header, struct file *file)
@@ -232,7 +232,7 @@ AT_FUNCTION(call_usermodehelper_exec, struct subprocess_info *info, int wait)
 	append_list(slot, (u64)BPF_CORE_READ(info, argv), KERNEL_LIST);
 	append_list(slot, (u64)BPF_CORE_READ(info, envp), KERNEL_LIST);
 	append_number(slot, (s64)wait);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* An exec that no system call asked for, in a child of one of the kernel's threads. */
@@ -250,7 +250,7 @@ static __noinline int own_exec_event(struct linux_binprm *bprm)
 	append_area(slot, READ(mm, arg_start), READ(mm, arg_end));
 	append_area(slot, READ(mm, env_start), READ(mm, env_end));
 	append_unknown(slot);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static int told_at_exec(struct linux_binprm *bprm)

@@ -82,7 +82,7 @@ static __noinline int truncate_event(struct dentry *dentry, struct vfsmount *mou
 	append_path(slot, (u64)dentry, (u64)mount);
 	append_inode_number(slot, BPF_CORE_READ(dentry, d_inode));
 	append_number(slot, length);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* From 5.12 on something about the mount's users comes first. */
@@ -105,7 +105,7 @@ AFTER_CALLS(truncate)
 	append_found_argument(slot, &call, 0);
 	append_inode_number(slot, found_inode(slot));
 	append_number(slot, call.args[1]);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- open ---- */
@@ -131,7 +131,7 @@ static __noinline int file_open_event(struct file *file)
 	append_number(slot, BPF_CORE_READ(file, f_flags));
 	append_inode(slot, BPF_CORE_READ(file, f_inode));
 	append_asked(slot);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(file_open, struct file *file)
@@ -188,7 +188,7 @@ AT_SECURITY(inode_unlink, struct inode *folder, struct dentry *dentry)
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
 	append_inode_number(slot, inode);
 	append_number(slot, inode_ctime(inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Looks up the call's first path before the call takes it away. */
@@ -233,7 +233,7 @@ AFTER_CALLS(unlink)
 		append_unknown(slot);
 		append_unknown(slot);
 	}
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- rename ---- */
@@ -245,7 +245,7 @@ AT_SECURITY(inode_rename, struct inode *old_folder, struct dentry *old, struct i
 		return 0;
 	append_dentry_path(slot, old);
 	append_dentry_path(slot, new);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 BEFORE_CALLS(rename)
@@ -267,7 +267,7 @@ AFTER_CALLS(rename)
 		append_asked_path(slot, asked_dirfd(&call, 0), asked_address(&call, 0));
 	look_up_argument(slot, &call, 1, LOOKUP_NOFOLLOW);
 	append_found_argument(slot, &call, 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- symbolic links, nodes ---- */
@@ -279,7 +279,7 @@ AT_SECURITY(inode_symlink, struct inode *folder, struct dentry *dentry, const ch
 		return 0;
 	append_dentry_path(slot, dentry);
 	append_string(slot, (u64)target, 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AFTER_CALLS(symlink)
@@ -293,7 +293,7 @@ AFTER_CALLS(symlink)
 	look_up_argument(slot, &call, 0, LOOKUP_NOFOLLOW);
 	append_found_argument(slot, &call, 0);
 	append_string(slot, call.args[0], 0);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __always_inline bool is_node(u32 mode)
@@ -311,7 +311,7 @@ AT_SECURITY(inode_mknod, struct inode *folder, struct dentry *dentry, u32 mode, 
 	append_dentry_path(slot, dentry);
 	append_number(slot, (u16)mode);
 	append_number(slot, user_dev(dev));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AFTER_CALLS(mknod)
@@ -331,5 +331,5 @@ AFTER_CALLS(mknod)
 	append_number(slot, inode ? BPF_CORE_READ(inode, i_mode) : mode & 0xffff);
 	append_number(slot, inode ? user_dev(BPF_CORE_READ(inode, i_rdev))
 				  : (u32)(call.event == EVENT_mknodat ? call.args[3] : call.args[2]));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

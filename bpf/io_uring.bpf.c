@@ -31,7 +31,7 @@ __noinline int kept_event(u32 event, u64 key, s64 result)
 	if (slot < 0)
 		return bpf_map_delete_elem(&tracee_kept, &key);
 	append_kept_chunks(slot, key);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- files: a path is looked up before anything is done to it ---- */
@@ -73,7 +73,7 @@ static __always_inline int requested_truncation(u64 key, struct file *file, u64 
 	append_file_path(slot, file);
 	append_inode_number(slot, BPF_CORE_READ(file, f_inode));
 	append_number(slot, length);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 __noinline int done_open(u64 key, s64 result, u32 untold)
@@ -92,7 +92,7 @@ __noinline int done_open(u64 key, s64 result, u32 untold)
 		append_number(slot, BPF_CORE_READ(file, f_flags));
 		append_inode(slot, BPF_CORE_READ(file, f_inode));
 		append_kept_chunks(slot, key);
-		builder_send(slot, 0);
+		builder_send(slot);
 	} else {
 		bpf_map_delete_elem(&tracee_kept, &key);
 	}

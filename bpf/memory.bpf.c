@@ -46,7 +46,7 @@ static __always_inline int alert_event(u32 alert, struct change *change)
 	append_number(slot, change->protection);
 	append_number(slot, protection_of(change->area.flags));
 	append_file(slot, (void *)change->area.file);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- mprotect ---- */
@@ -70,7 +70,7 @@ static __noinline int protect_event(struct change *change)
 	append_number(slot, change->address);
 	append_number(slot, change->length);
 	append_number(slot, change->key);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* The call's address, length and key: the hook gives the area alone, which may be larger. */
@@ -157,7 +157,7 @@ static __noinline int map_file_event(struct file *file, u64 protection, u64 flag
 	append_inode(slot, file ? BPF_CORE_READ(file, f_inode) : NULL);
 	append_number(slot, protection);
 	append_number(slot, flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* A file whose code a process takes in while it runs, or as it begins. */
@@ -169,7 +169,7 @@ static __noinline int shared_object_event(struct file *file)
 	append_file_path(slot, file);
 	append_number(slot, BPF_CORE_READ(file, f_flags));
 	append_inode(slot, BPF_CORE_READ(file, f_inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* As the dynamic loader maps code: privately, to be executed and not written, in a task that is not just being made. */
@@ -220,7 +220,7 @@ static __noinline int map_event(struct mapping *mapping)
 	append_number(slot, mapping->length);
 	append_number(slot, mapping->protection);
 	append_number(slot, mapping->flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* From 6.6 on the flags that the area will have stand before the offset. */

@@ -56,7 +56,7 @@ static __always_inline int modification_record(u32 slot, struct modification *be
 	else
 		append_unknown(slot);
 	append_number(slot, inode_ctime(inode));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Where nothing was changed, `changed` is false: a later change of the open file is still to be told. */

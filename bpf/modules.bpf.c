@@ -32,7 +32,7 @@ AT_TRACEPOINT(module_load, struct module *module)
 		return 0;
 	append_module(slot, module);
 	append_file(slot, module_file());
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_TRACEPOINT(module_free, struct module *module)
@@ -41,7 +41,7 @@ AT_TRACEPOINT(module_free, struct module *module)
 	if (slot < 0)
 		return 0;
 	append_module(slot, module);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* What a module is called is noted at the entry: one whose init fails is gone when do_init_module returns. */
@@ -92,7 +92,7 @@ static __noinline int initialised_event(s64 result)
 		append_text(slot, texts->version, texts->has_version);
 		append_text(slot, texts->srcversion, texts->has_srcversion);
 		set_result(slot, result);
-		builder_send(slot, 0);
+		builder_send(slot);
 	}
 	bpf_map_delete_elem(&tracee_modules, &task);
 	return 0;
@@ -121,7 +121,7 @@ ON_RETURN(register_kprobe, struct kprobe *probe)
 	append_string(slot, (u64)BPF_CORE_READ(probe, symbol_name), 1);
 	append_number(slot, (u64)BPF_CORE_READ(probe, pre_handler));
 	append_number(slot, (u64)BPF_CORE_READ(probe, post_handler));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 ON_RETURN(kallsyms_lookup_name, const char *name)
@@ -131,7 +131,7 @@ ON_RETURN(kallsyms_lookup_name, const char *name)
 		return 0;
 	append_string(slot, (u64)name, 1);
 	append_number(slot, result);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(proc_create, const char *name, u16 mode, struct proc_dir_entry *parent, u64 operations)
@@ -141,7 +141,7 @@ AT_FUNCTION(proc_create, const char *name, u16 mode, struct proc_dir_entry *pare
 		return 0;
 	append_string(slot, (u64)name, 1);
 	append_number(slot, operations);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* The path of a folder from its filesystem's root; that root itself for none. */
@@ -164,7 +164,7 @@ static __noinline int debugfs_file_event(const char *name, u16 mode, struct dent
 	append_folder(slot, parent);
 	append_number(slot, mode);
 	append_number(slot, operations);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Every file, until 6.12; the caller's operations come last. */
@@ -192,7 +192,7 @@ AT_FUNCTION(debugfs_create_dir, const char *name, struct dentry *parent)
 		return 0;
 	append_string(slot, (u64)name, 1);
 	append_folder(slot, parent);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __always_inline u64 device_name(struct device *device)
@@ -208,7 +208,7 @@ ON_RETURN(device_add, struct device *device)
 		return 0;
 	append_string(slot, device_name(device), 1);
 	append_string(slot, device_name(BPF_CORE_READ(device, parent)), 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Returns the number that it chose where 0 was asked for, else 0. */
@@ -223,5 +223,5 @@ ON_RETURN(__register_chrdev, u32 major, u32 minor, u32 count, const char *name, 
 	append_number(slot, major ? major : (u32)result);
 	append_string(slot, (u64)name, 1);
 	append_number(slot, operations);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

@@ -13,7 +13,7 @@ AT_SECURITY(sb_mount, const char *device, const struct path *path, const char *t
 	append_path(slot, (u64)BPF_CORE_READ(path, dentry), (u64)BPF_CORE_READ(path, mnt));
 	append_string(slot, (u64)type, 1);
 	append_number(slot, flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AFTER_CALLS(mount)
@@ -29,7 +29,7 @@ AFTER_CALLS(mount)
 	append_found_path(slot, AT_FDCWD, call.args[1]);
 	append_string(slot, call.args[2], 0);
 	append_number(slot, call.args[3]);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(sb_umount, struct vfsmount *mount, int flags)
@@ -40,7 +40,7 @@ AT_SECURITY(sb_umount, struct vfsmount *mount, int flags)
 	append_path(slot, (u64)BPF_CORE_READ(mount, mnt_root), (u64)mount);
 	append_string(slot, (u64)BPF_CORE_READ(mount, mnt_sb, s_type, name), 1);
 	append_number(slot, (s64)flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* Where the mount hangs: of the mount itself nothing is left afterwards. */
@@ -76,7 +76,7 @@ AFTER_CALLS(umount)
 		append_unknown(slot);
 	}
 	append_number(slot, call.event == EVENT_umount2 ? (s64)(s32)call.args[1] : 0);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- the working directory ---- */
@@ -96,7 +96,7 @@ AT_FUNCTION(set_fs_pwd, struct fs_struct *fs, const struct path *path)
 		return 0;
 	append_chdir_argument(slot);
 	append_path(slot, (u64)BPF_CORE_READ(path, dentry), (u64)BPF_CORE_READ(path, mnt));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AFTER_CALLS(chdir)
@@ -107,5 +107,5 @@ AFTER_CALLS(chdir)
 	struct task_struct *task = (void *)bpf_get_current_task();
 	append_chdir_argument(slot);
 	append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

@@ -168,7 +168,7 @@ static __noinline int origin_event(u16 event, u64 address, struct area *area, st
 	append_number(slot, area->start);
 	append_number(slot, area->end - area->start);
 	append_number(slot, area->flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 SEC("tp_btf/sys_enter")

@@ -110,7 +110,7 @@ static __noinline int prctl_event(u64 *args)
 		append_number(slot, BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), cred, securebits));
 	else
 		append_unknown(slot);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(task_prctl, int option, u64 second, u64 third, u64 fourth, u64 fifth)

@@ -33,7 +33,7 @@ int BPF_PROG(tracee_sched_process_fork, struct task_struct *parent, struct task_
 	append_ids(slot, child);
 	append_ids(slot, BPF_CORE_READ(child, real_parent, group_leader));
 	append_ids(slot, BPF_CORE_READ(child, group_leader));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* A child begins with what its parent hands on: loaded where a policy follows children or names a tree. */
@@ -69,7 +69,7 @@ static __noinline int program_check_event(struct linux_binprm *bprm)
 	u32 first = call.event == EVENT_execveat ? 2 : 1, width = call.compat ? 4 : 8;
 	append_list(slot, asked ? call.args[first] : 0, width);
 	append_list(slot, asked ? call.args[first + 1] : 0, width);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(security_bprm_check, struct linux_binprm *bprm)
@@ -244,7 +244,7 @@ static __noinline int exec_syscall_event(struct linux_binprm *bprm)
 		append_number(slot, state->script_args - 1);
 		append_kept(slot, state->script_name, SCRIPT_NAME);
 	}
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 struct mapped {
@@ -296,7 +296,7 @@ static __noinline int exec_event(struct linux_binprm *bprm, u64 slots, u32 bank)
 	else
 		append_bytes(slot, 0, 0, 0);
 	append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* What else is told of an exec, in executions.bpf.c. */
@@ -350,5 +350,5 @@ int BPF_PROG(tracee_sched_process_exit, struct task_struct *task)
 	append_number(slot, code >> 8 & 0xff);
 	append_number(slot, code & 0x7f);
 	append_number(slot, READ(task, signal, live.counter) == 0);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }

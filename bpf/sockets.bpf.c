@@ -219,7 +219,7 @@ static __noinline int create_event(u32 family, u32 type, u32 protocol, u32 kern)
 	append_number(slot, type);
 	append_number(slot, protocol);
 	append_number(slot, kern);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(socket_create, int family, int type, int protocol, int kern)
@@ -246,7 +246,7 @@ static __noinline int named_event(u16 event, struct socket *socket, struct passe
 		append_socket_type(slot, socket);
 	append_passed_address(slot, address);
 	append_passed_port(slot, address);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(socket_connect, struct socket *socket, u64 address, int length)
@@ -271,7 +271,7 @@ static __noinline int listen_event(struct socket *socket, int backlog, s64 fd)
 	append_local_address(slot, (u64)sock);
 	append_number(slot, (s64)backlog);
 	append_local_port(slot, sock);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(socket_listen, struct socket *socket, int backlog)
@@ -288,7 +288,7 @@ static __noinline int accept_event(struct socket *socket, s64 fd)
 	append_descriptor(slot, fd);
 	append_local_address(slot, (u64)sock);
 	append_local_port(slot, sock);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(socket_accept, struct socket *socket, struct socket *accepted)
@@ -305,7 +305,7 @@ static __noinline int option_event(struct socket *socket, int level, int name, s
 	append_number(slot, (s64)level);
 	append_number(slot, (s64)name);
 	append_local_address(slot, (u64)BPF_CORE_READ(socket, sk));
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(socket_setsockopt, struct socket *socket, int level, int name)

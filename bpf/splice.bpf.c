@@ -71,7 +71,7 @@ static __noinline int end_splice(s64 result)
 	append_number(slot, result);
 	append_number(slot, BPF_CORE_READ(out, f_inode, i_ino));
 	append_number(slot, flags);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* ---- where it happens ---- */

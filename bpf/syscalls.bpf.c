@@ -78,7 +78,7 @@ static __noinline int send_followed(const struct syscall *call, struct pt_regs *
 		append_argument(slot, kind, builder->record.args[i], length < 6 ? builder->record.args[length] : ~0ULL,
 				ret);
 	}
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 /* What is left of `slots` by what the registers tell. */

@@ -11,7 +11,7 @@ AT_TRACEPOINT(task_rename, struct task_struct *task, const char *name)
 		return 0;
 	append_string(slot, (u64)__builtin_preserve_access_index(&task->comm), 1);
 	append_string(slot, (u64)name, 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_TRACEPOINT(sched_switch, u64 preempted, struct task_struct *previous, struct task_struct *next)
@@ -24,7 +24,7 @@ AT_TRACEPOINT(sched_switch, u64 preempted, struct task_struct *previous, struct 
 	append_string(slot, (u64)__builtin_preserve_access_index(&previous->comm), 1);
 	append_number(slot, BPF_CORE_READ(next, pid));
 	append_string(slot, (u64)__builtin_preserve_access_index(&next->comm), 1);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 static __noinline int leaving_event(s64 code)
@@ -33,7 +33,7 @@ static __noinline int leaving_event(s64 code)
 	if (slot < 0)
 		return 0;
 	set_result(slot, code);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(do_exit, s64 code)
@@ -50,7 +50,7 @@ static __noinline int any_call_event(u16 event, struct pt_regs *regs)
 	if (slot < 0)
 		return 0;
 	append_number(slot, call->event);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 SEC("tp_btf/sys_enter")
@@ -106,7 +106,7 @@ static __noinline int sigaction_event(u32 number, struct action *new, u32 asks_o
 	append_number(slot, number);
 	append_action(slot, new);
 	append_action(slot, asks_old ? &old : NULL);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_FUNCTION(do_sigaction, int number, struct k_sigaction *action, struct k_sigaction *old)
@@ -167,7 +167,7 @@ static __noinline int limit_event(u32 pid, u32 resource, u64 current_limit, u64 
 	append_number(slot, resource);
 	append_number(slot, current_limit);
 	append_number(slot, most);
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(task_setrlimit, struct task_struct *task, u32 resource, struct rlimit *limit)
@@ -222,7 +222,7 @@ static __noinline int clock_event(struct clock_setting *setting)
 		append_unknown(slot);
 		append_unknown(slot);
 	}
-	return builder_send(slot, 0);
+	return builder_send(slot);
 }
 
 AT_SECURITY(settime64, struct timespec64 *time, u64 zone)

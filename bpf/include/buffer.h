@@ -192,6 +192,25 @@ static __always_inline int builder_output(u32 slot, u32 control)
 	return 0;
 }
 
+static __always_inline void begin_control(struct record *record, u16 kind)
+{
+	__builtin_memset(record, 0, sizeof(*record));
+	record->time = now();
+	record->event = kind;
+	record->cpu = bpf_get_smp_processor_id();
+}
+
+/* A record without chunks, or NULL with the loss counted. */
+static __always_inline struct record *reserve_control(u16 kind)
+{
+	struct record *record = bpf_ringbuf_reserve(&tracee_control, sizeof(*record), 0);
+	if (record)
+		begin_control(record, kind);
+	else
+		lost(kind);
+	return record;
+}
+
 /* Writes a chunk's header over the four bytes kept for it at `at`. */
 static __always_inline void chunk_header(struct builder *builder, u32 at, u32 length, u32 flags)
 {

@@ -188,18 +188,16 @@ static __always_inline u64 late_slots(u32 slot, struct builder *builder)
 	return slots;
 }
 
-/* Sends what the builder holds, if any slot wants it still; to the control ring or to this CPU's. Releases it. */
-__noinline int builder_send(u32 slot, u32 control)
+/* Sends the event that the builder holds, if any slot wants it still, and releases it. */
+__noinline int builder_send(u32 slot)
 {
 	struct builder *builder = builder_at(slot);
 	if (!builder)
 		return 0;
-	if (!control) {
-		builder->record.slots = late_slots(slot, builder);
-		if (!builder->record.slots) {
-			builder_release(slot);
-			return 0;
-		}
+	builder->record.slots = late_slots(slot, builder);
+	if (!builder->record.slots) {
+		builder_release(slot);
+		return 0;
 	}
-	return builder_output(slot, control);
+	return builder_output(slot, 0);
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import JsonEvent, Tracee
+from handmade import container
 from kernel_events import values
 from network_peers import Peer
 
@@ -141,3 +144,22 @@ def test_a_folder_that_cannot_be(tracee: Tracee, tmp_path: Path) -> None:
     done = tracee.command("--capture", "net", "--capture-dir", str(tmp_path / "file"))
     assert done.returncode == 1
     assert str(tmp_path / "file") in done.stderr
+
+
+def test_a_file_for_each_container(tracee: Tracee, tmp_path: Path) -> None:
+    folder = tmp_path / "packets"
+    script = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'{}', ('127.0.0.1', 9))"
+    arguments = ("--events", "net_packet_icmp", "--capture", "net:container", "--capture-dir", str(folder))
+    program = tmp_path / "captured"
+    program.symlink_to(sys.executable)
+    watched = (*arguments, "--output", "json", "--no-containers-enrich", "--scope", "comm=captured")
+    with container() as (cgroup, id), tracee.run(*watched) as run:
+        cgroup.run(str(program), "-I", "-S", "-c", script.format("inside"))
+        subprocess.run([program, "-I", "-S", "-c", script.format("outside")], check=True)
+        run.stop()
+    names = {file.name.split("-", 2)[2] for file in folder.glob("*.pcap")}
+    assert names == {f"{id}.pcap", "host.pcap"}
+    for name, text in ((id, b"inside"), ("host", b"outside")):
+        (file,) = folder.glob(f"*-{name}.pcap")
+        carried = [packet[28:] for packet, _ in packets_of(file) if packet[9] == 17]
+        assert carried == [text]

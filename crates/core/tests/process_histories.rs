@@ -236,8 +236,8 @@ proptest! {
     #[test]
     fn any_records_are_taken(raw in vec((0..3_u16, 1..6_u32, 0..4_u64, 0..6_u32, 0..4_u64, 0..6_u64, 0..4_u64), 0..300)) {
         let (mut tasks, mut kept) = (Tasks::default(), Lineages::new());
-        for (kind, pid, start, ppid, parent_start, other, other_start) in raw {
-            let mut head = Head { event: control::EXEC + kind, time: 1, ..Head::default() };
+        for (time, (kind, pid, start, ppid, parent_start, other, other_start)) in (1..).zip(raw) {
+            let mut head = Head { event: control::EXEC + kind, time, ..Head::default() };
             (head.task.host_pid, head.task.start_time, head.task.host_ppid) = (pid, start * 10_000_000, ppid);
             head.args[..3].copy_from_slice(&[parent_start * 10_000_000, other, other_start * 10_000_000]);
             prop_assert!(tasks.control(&head, &[]));

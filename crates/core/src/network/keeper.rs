@@ -27,11 +27,20 @@ impl Keeper {
         Ok(Keeper { captures: Captures::new(settings)?, looping: Looping::default() })
     }
 
-    /// `wall`: the packet's time in ns since 1970; `executable`: of its process, empty where it is not known.
-    pub fn packet(&mut self, head: &Head, meta: &PacketMeta, executable: &[u8], wall: u64, bytes: &[u8]) {
+    /// `wall`: the packet's time in ns since 1970; `executable` and `container` (its id): of the packet's process, empty
+    /// where there is none or it is not known.
+    pub fn packet(
+        &mut self,
+        head: &Head,
+        meta: &PacketMeta,
+        executable: &[u8],
+        container: &str,
+        wall: u64,
+        bytes: &[u8],
+    ) {
         let task = &head.task;
         // threads of a process share its file, and begin at other times
-        let owner = Owner { pid: task.host_pid, start_time: 0, command: task.comm(), executable, container: "" };
+        let owner = Owner { pid: task.host_pid, start_time: 0, command: task.comm(), executable, container };
         let file = self.captures.key(&owner);
         if meta.ifindex != LOOPBACK || !self.looping.is_second(file, meta.direction, bytes, meta.original_length) {
             self.captures.packet(&owner, wall, bytes, meta.original_length);

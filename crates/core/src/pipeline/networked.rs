@@ -14,9 +14,13 @@ impl Pipeline {
     pub(super) fn packet(&mut self, head: &Head, rest: &[u8]) -> bool {
         let Some(chunk) = record::chunks(rest).next() else { return false };
         let mut meta = PacketMeta::of(head);
-        if let Some(keeper) = self.keeper.as_mut().filter(|_| meta.wanted.has(index::NET_PACKET_RAW)) {
+        let kept = self.keeper.is_some() && meta.wanted.has(index::NET_PACKET_RAW);
+        let key = if kept { self.container_of(head) } else { None };
+        if let Some(keeper) = self.keeper.as_mut().filter(|_| kept) {
+            let inside = key.and_then(|key| self.containers.inside(key));
+            let container = inside.map_or("", |inside| &*inside.details.id);
             let executable = self.tasks.executable(head.task.host_pid).map_or(&b""[..], |executable| &executable.path);
-            keeper.packet(head, &meta, executable, self.clock.wall(head.time), chunk.bytes);
+            keeper.packet(head, &meta, executable, container, self.clock.wall(head.time), chunk.bytes);
         }
         if !self.policies_of(head).filter.wants(index::NET_PACKET_RAW) {
             meta.wanted = meta.wanted.without(index::NET_PACKET_RAW);

@@ -295,6 +295,10 @@ impl Tree {
             self.changed_above(key.pid);
             self.set_parent(key, Some(parent));
         }
+        // of one whose pid another has by now: whoever was passed over on the way up may have been it
+        if self.newest.get(&key.pid) != Some(&key.tick) {
+            self.changed();
+        }
         key
     }
 
