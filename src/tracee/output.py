@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tracee.errors import InputError, OutputError
 from tracee.events import nearest_hint
+from tracee.files import open_private
 
 if TYPE_CHECKING:
     # imported only where there are sinks: every start would pay for it
@@ -126,13 +127,8 @@ class OpenOutput:
             self.fd = 1
             return
         self._path = output.to
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
         try:
-            try:
-                self.fd = os.open(self._path, flags)
-            except FileNotFoundError:
-                self.fd = os.open(self._path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-                self._made = True
+            self.fd, self._made = open_private(self._path)
         except OSError as error:
             raise OutputError(f"--output {output.to}: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ from tracee.kernel import load
 from tracee.log import logger, set_up
 from tracee.output import TO_SINKS, OpenOutputs, OutputSettings
 from tracee.policy import Plan, plan_from, remarks
+from tracee.reopening import reopening
 
 if TYPE_CHECKING:
     from tracee.containers.enrich import Enrichment
@@ -36,6 +37,7 @@ def run(settings: Settings) -> None:
         TraceeError: it could not begin, or an output failed.
     """
     set_up(settings.log_level)
+    reopening.listen()
     plan = plan_of(settings)
     with OpenOutputs(settings.output.outputs) as outputs:
         sinks = _open_sinks(settings.output)
@@ -59,7 +61,7 @@ def run(settings: Settings) -> None:
             sinks.start(tracer)
         enrichment = _begin_enrichment(tracer, containers)
         losses = _Losses(tracer)
-        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer)]
+        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer), reopening.look]
         if settings.policies:
             from tracee.cli.reload import Reloader
 
