@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tracee.cli import main
 from tracee.cli.flags import parse
 from tracee.cli.run import plan_of
+from tracee.documents.nodes import MOST_NODES
+from tracee.documents.text import MOST_BYTES
 from tracee.errors import InputError
 from tracee.events import sets
 from tracee.policy import Plan, Predicate
-from tracee.policy.document import MOST_NODES
-from tracee.policy.files import MOST_BYTES
 from tracee.policy.reader import plan_from_files
 
 HEAD = """\

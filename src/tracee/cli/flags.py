@@ -6,15 +6,16 @@ import argparse
 from collections.abc import Sequence
 from enum import Enum
 from functools import partial
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from tracee import _core
-from tracee.capture import CaptureSettings, parse_captures
+from tracee.capture import parse_captures
+from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, parse_sockets
 from tracee.errors import InputError
 from tracee.events import DEFAULT, nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
-from tracee.output import OutputSettings, parse_outputs
+from tracee.output import parse_outputs
 
 COMMANDS = ("doctor", "policy")
 """Words that may come first: each is a module of this package, with a function ``command`` for the words after it."""
@@ -27,24 +28,6 @@ class Command(Enum):
     LIST = "list"
     HELP = "help"
     VERSION = "version"
-
-
-class Settings(NamedTuple):
-    """All that a run needs, wherever it was said."""
-
-    events: tuple[str, ...] = (DEFAULT,)
-    """Empty: what the policies name, and nothing else."""
-    scope: tuple[str, ...] = ()
-    filters: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    watch_policies: bool = False
-    """Files and folders."""
-    output: OutputSettings = OutputSettings()
-    kernel: KernelSettings = KernelSettings()
-    containers: ContainerSettings = ContainerSettings()
-    capture: CaptureSettings = CaptureSettings()
-    log_level: str = "warn"
-    stats: bool = False
 
 
 class CommandParser(argparse.ArgumentParser):

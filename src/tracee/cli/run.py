@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from tracee import _core
-from tracee.cli.flags import Settings
+from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, require
 from tracee.errors import OutputError
 from tracee.kernel import load

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tracee.policy.plan import Problem
+from tracee.documents.problem import Problem
+from tracee.documents.text import read_text, unreadable
 
-MOST_BYTES = 1 << 20
 ENDINGS = (".yaml", ".yml")
 
 
@@ -21,7 +21,7 @@ def read_files(named: Sequence[str], problems: list[Problem]) -> list[tuple[str,
     texts = []
     for name in named:
         for file in _files(name, problems):
-            text = _text(file, problems)
+            text = read_text(file, problems)
             if text is not None:
                 texts.append((file, text))
     return texts
@@ -33,7 +33,7 @@ def _files(name: str, problems: list[Problem]) -> list[str]:
     try:
         entries = sorted(entry.name for entry in Path(name).iterdir())
     except OSError as error:
-        problems.append(_unreadable(name, error))
+        problems.append(unreadable(name, error))
         return []
     inside = [entry for entry in entries if entry.endswith(ENDINGS) and not entry.startswith(".")]
     paths = [path for path in (Path(name, entry) for entry in inside) if not path.is_dir()]
@@ -47,25 +47,3 @@ def _files(name: str, problems: list[Problem]) -> list[str]:
     if not paths:
         problems.append(Problem(name, 0, "no policy in this folder: it has no *.yaml and no *.yml"))
     return files
-
-
-def _text(file: str, problems: list[Problem]) -> str | None:
-    try:
-        with open(file, "rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        problems.append(_unreadable(file, error))
-        return None
-    if len(content) > MOST_BYTES:
-        problems.append(Problem(file, 0, f"larger than {MOST_BYTES >> 20} MiB"))
-        return None
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(file, line, f"byte 0x{content[error.start]:02x} is not UTF-8"))
-        return None
-
-
-def _unreadable(name: str, error: OSError) -> Problem:
-    return Problem(name, 0, f"cannot be read: {error.strerror}")

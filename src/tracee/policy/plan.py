@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from tracee import _core
+from tracee.documents.problem import Problem
 from tracee.errors import InputError
 from tracee.events import kinds, nearest_hint
 from tracee.policy.paths import Paths
@@ -36,18 +37,6 @@ class Policy(NamedTuple):
     line: int = 0
     written: tuple[str, ...] = ()
     """What each of its rules names, as it was written: an event, or a set of them."""
-
-
-class Problem(NamedTuple):
-    """Something that is wrong, and where; line 0: with the file as a whole, no file: with the flags."""
-
-    file: str
-    line: int
-    message: str
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}" if place else self.message
 
 
 class Plan(NamedTuple):

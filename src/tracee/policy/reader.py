@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from tracee.errors import InputError
-from tracee.events import kinds, matching, nearest_hint
-from tracee.policy.document import (
+from tracee.documents.nodes import (
     DocumentError,
     MappingNode,
     Node,
     ScalarNode,
-    SequenceNode,
     documents,
     line_of,
 )
+from tracee.documents.problem import Problem
+from tracee.documents.reader import NodeReader, type_of
+from tracee.errors import InputError
+from tracee.events import kinds, matching, nearest_hint
 from tracee.policy.files import read_files
 from tracee.policy.plan import (
     MOST_POLICIES,
     Plan,
     Policy,
-    Problem,
     Rule,
     make_plan,
     nearest_field_hint,
@@ -34,14 +34,6 @@ KINDS = ("Policy", "Config")
 MOST_RULES = 10_000
 """Rules of a policy, where a set counts as many as it has events."""
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
-_TYPES = {
-    "str": "text",
-    "int": "a number",
-    "float": "a number",
-    "bool": "true or false",
-    "null": "nothing",
-    "timestamp": "a date",
-}
 
 
 def plan_from_files(named: Sequence[str], flags: Callable[[], Policy] | None = None) -> Plan:
@@ -103,15 +95,8 @@ def _check_names(policies: Sequence[Policy], problems: list[Problem]) -> None:
             problems.append(Problem(policy.file, policy.line, message))
 
 
-class _Reader:
+class _Reader(NodeReader):
     """Reads the documents of one file."""
-
-    def __init__(self, file: str, problems: list[Problem]) -> None:
-        self._file = file
-        self._problems = problems
-
-    def _fail(self, node: Node, message: str) -> None:
-        self._problems.append(Problem(self._file, line_of(node), message))
 
     def policy(self, node: Node) -> Policy | None:
         """The policy, as far as it can be read; nothing where the document is of another kind."""
@@ -165,7 +150,7 @@ class _Reader:
 
     def _rules(self, node: Node | None, parent: Node) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
         """The rules by event, and what each names as it was written."""
-        if node is not None and (_type(node) == "nothing" or node.value == []):
+        if node is not None and (type_of(node) == "nothing" or node.value == []):
             self._fail(node, "spec.rules is empty: a policy needs a rule")
             return (), ()
         items = self._list(node, parent, "spec.rules") or []
@@ -215,7 +200,7 @@ class _Reader:
 
     def _conditions(self, node: Node, what: str) -> tuple[Predicate, ...]:
         """A list of conditions, or one alone."""
-        alone = isinstance(node, ScalarNode) and _type(node) == "text"
+        alone = isinstance(node, ScalarNode) and type_of(node) == "text"
         found = []
         for item in [node] if alone else self._list(node, node, what) or []:
             text = self._text(item, item, f"what stands in {what}")
@@ -233,25 +218,6 @@ class _Reader:
             return None
         return self._mapping(node, what, known)
 
-    def _mapping(self, node: Node, what: str, known: Sequence[str]) -> dict[str, Node] | None:
-        """What stands under each key."""
-        if not isinstance(node, MappingNode):
-            self._fail(node, f"{what} must be keys and values ({', '.join(known)}), not {_type(node)}")
-            return None
-        found: dict[str, Node] = {}
-        lines: dict[str, int] = {}
-        for key, value in node.value:
-            name = key.value if isinstance(key, ScalarNode) else _type(key)
-            if name in lines:
-                self._fail(key, f'the key "{name}" is there twice: first in line {lines[name]}')
-                continue
-            lines[name] = line_of(key)
-            if known and (name not in known or not isinstance(key, ScalarNode)):
-                self._fail(key, f'unknown key "{name}" in {what}{nearest_hint(name, known)}')
-            else:
-                found[name] = value
-        return found
-
     def _texts_by_name(self, node: Node, what: str) -> None:
         """Only looks whether it is what it must be: nothing here changes what is traced."""
         if isinstance(node, MappingNode):
@@ -259,34 +225,4 @@ class _Reader:
             for name, value in found.items():
                 self._text(value, value, f"{what}.{name}")
         else:
-            self._fail(node, f"{what} must be names and texts, not {_type(node)}")
-
-    def _list(self, node: Node | None, parent: Node, what: str) -> list[Node] | None:
-        if node is None:
-            self._fail(parent, f"{what} is missing")
-        elif isinstance(node, SequenceNode):
-            return list(node.value)
-        elif _type(node) == "nothing":
-            self._fail(node, f"{what} is empty: leave it out, or say what stands in it")
-        else:
-            self._fail(node, f"{what} must be a list, not {_type(node)}")
-        return None
-
-    def _text(self, node: Node | None, parent: Node, what: str) -> str | None:
-        if node is None:
-            self._fail(parent, f"{what} is missing")
-            return None
-        if isinstance(node, ScalarNode) and _type(node) == "text":
-            return str(node.value)
-        quotes = ": put it in quotes" if isinstance(node, ScalarNode) and node.value else ""
-        self._fail(node, f"{what} must be text, not {_type(node)}{quotes}")
-        return None
-
-
-def _type(node: Node) -> str:
-    """What a node is, in a user's words."""
-    if isinstance(node, MappingNode):
-        return "keys and values"
-    if isinstance(node, SequenceNode):
-        return "a list"
-    return _TYPES.get(str(node.tag).rpartition(":")[2], "something else")
+            self._fail(node, f"{what} must be names and texts, not {type_of(node)}")

@@ -1,0 +1,1 @@
+"""What a run goes by: flags, environment variables and configuration files become one ``Settings``."""

@@ -1,0 +1,29 @@
+"""All that a run needs, wherever it was said."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tracee.capture import CaptureSettings
+from tracee.container_settings import ContainerSettings
+from tracee.events import DEFAULT
+from tracee.kernel import KernelSettings
+from tracee.output import OutputSettings
+
+
+class Settings(NamedTuple):
+    """All that a run needs, wherever it was said."""
+
+    events: tuple[str, ...] = (DEFAULT,)
+    """Empty: what the policies name, and nothing else."""
+    scope: tuple[str, ...] = ()
+    filters: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    watch_policies: bool = False
+    """Files and folders."""
+    output: OutputSettings = OutputSettings()
+    kernel: KernelSettings = KernelSettings()
+    containers: ContainerSettings = ContainerSettings()
+    capture: CaptureSettings = CaptureSettings()
+    log_level: str = "warn"
+    stats: bool = False
