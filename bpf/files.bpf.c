@@ -119,6 +119,19 @@ static __noinline int append_asked(u32 slot)
 	return 0;
 }
 
+/* fs_type, file_name: what a file is, under whatever path it is to be found */
+static __noinline int append_origin(u32 slot, struct dentry *dentry)
+{
+	if (!dentry) {
+		append_unknown(slot);
+		append_unknown(slot);
+		return 0;
+	}
+	append_number(slot, BPF_CORE_READ(dentry, d_sb, s_magic));
+	append_string(slot, (u64)BPF_CORE_READ(dentry, d_name.name), 1);
+	return 0;
+}
+
 static __noinline int file_open_event(struct file *file)
 {
 	/* the file that a layered file system opens beneath the one that was asked for */
@@ -131,6 +144,7 @@ static __noinline int file_open_event(struct file *file)
 	append_number(slot, BPF_CORE_READ(file, f_flags));
 	append_inode(slot, BPF_CORE_READ(file, f_inode));
 	append_asked(slot);
+	append_origin(slot, BPF_CORE_READ(file, f_path.dentry));
 	return builder_send(slot);
 }
 

@@ -56,12 +56,15 @@ __noinline int asked_open(u64 key, u32 untold)
 	if (slot < 0)
 		return 0;
 	struct filename *filename = BPF_CORE_READ(command, filename);
-	if (untold || opens_apart(command)) {
+	bool apart = untold || opens_apart(command);
+	if (apart) {
 		append_requested_path(slot, BPF_CORE_READ(command, dfd), filename, 0);
 		append_number(slot, BPF_CORE_READ(command, how.flags));
 		append_inode(slot, found_inode(slot));
 	}
 	append_string(slot, (u64)BPF_CORE_READ(filename, name), 1);
+	if (apart)
+		append_origin(slot, found_dentry(slot));
 	return keep_chunks(slot, key);
 }
 
@@ -92,6 +95,7 @@ __noinline int done_open(u64 key, s64 result, u32 untold)
 		append_number(slot, BPF_CORE_READ(file, f_flags));
 		append_inode(slot, BPF_CORE_READ(file, f_inode));
 		append_kept_chunks(slot, key);
+		append_origin(slot, BPF_CORE_READ(file, f_path.dentry));
 		builder_send(slot);
 	} else {
 		bpf_map_delete_elem(&tracee_kept, &key);

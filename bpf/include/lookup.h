@@ -442,14 +442,18 @@ static __always_inline int append_found_path(u32 slot, s32 dirfd, u64 address)
 	return append_asked_text(slot, dirfd, address, lookup->flags & LOOKUP_KERNEL);
 }
 
-/* The inode that look_up has just found, or NULL. */
-static __always_inline struct inode *found_inode(u32 slot)
+/* The name that look_up has just found, or NULL. */
+static __always_inline struct dentry *found_dentry(u32 slot)
 {
 	struct builder *builder = builder_at(slot);
-	if (!builder || builder->lookup.result != LOOKUP_FOUND)
-		return NULL;
-	struct dentry *dentry = (void *)builder->lookup.dentry;
-	return BPF_CORE_READ(dentry, d_inode);
+	return builder && builder->lookup.result == LOOKUP_FOUND ? (void *)builder->lookup.dentry : NULL;
+}
+
+/* Its inode, or NULL. */
+static __always_inline struct inode *found_inode(u32 slot)
+{
+	struct dentry *dentry = found_dentry(slot);
+	return dentry ? BPF_CORE_READ(dentry, d_inode) : NULL;
 }
 
 /* The descriptor that path number `which` of a call is relative to. */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,38 @@ def test_open(tracee: Tracee, tmp_path: Path) -> None:
     assert event["syscall_pathname"] == "link/../link/file"
     assert (event["dev"], event["inode"], event["ctime"]) == (file.st_dev, file.st_ino, file.st_ctime_ns)
     assert event["flags"] & (os.O_RDWR | os.O_APPEND) == os.O_RDWR | os.O_APPEND
+    assert (event["fs_type"], event["file_name"]) == (file_system(tmp_path), "file")
+
+
+def file_system(path: Path) -> int:
+    """The number of a path's type of file system, as stat(1) tells it."""
+    command = ["stat", "--file-system", "--format", "%t", str(path)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout, 16)
+
+
+MOUNTED = """
+import ctypes
+assert ctypes.CDLL(None).unshare(0x20000) == 0  # CLONE_NEWNS
+call = ctypes.CDLL(None).mount
+assert call(b"none", b"/", None, 1 << 18 | 1 << 14, None) == 0  # private, and all below
+assert call(b"proc", os.fsencode(sys.argv[1]), b"proc", 0, None) == 0
+kernel = os.path.join(os.fsencode(sys.argv[1]), b"sys/kernel")
+assert call(kernel + b"/ostype", os.fsencode(sys.argv[2]), None, 1 << 12, None) == 0  # bound
+os.open(kernel + b"/ostype", os.O_RDONLY)
+os.open(sys.argv[2], os.O_RDONLY)
+os.chroot(kernel)
+os.open("/ostype", os.O_RDONLY)
+"""
+
+
+def test_an_open_says_what_file_it_is_wherever_it_is_mounted(tracee: Tracee, tmp_path: Path) -> None:
+    folder, file = tmp_path / "p", tmp_path / "elsewhere"
+    folder.mkdir()
+    file.touch()
+    names = ("--filter", "data.fs_type=PROC_SUPER_MAGIC", "--filter", "data.file_name=ostype")
+    seen = watch(tracee, ["security_file_open"], MOUNTED, folder, file, flags=names)
+    paths = [f"{folder}/sys/kernel/ostype", str(file), "/ostype"]
+    assert [event["pathname"] for event in seen.of("security_file_open")] == paths
 
 
 UNLINK = """

@@ -36,7 +36,7 @@ def open_(place: Place, call: Caller) -> Expected:
 def openat(place: Place, call: Caller) -> Expected:
     path = place.file()
     call("openat", AT_FDCWD, "file", os.O_RDWR)
-    return {"pathname": path, "syscall_pathname": "file"}
+    return {"pathname": path, "syscall_pathname": "file", "file_name": "file"}
 
 
 @deed(OPEN)
@@ -97,7 +97,7 @@ def mq_open(place: Place, call: Caller) -> Expected:
 def openat_(place: Place, ring: Ring) -> Expected:
     path = place.file()
     ring(OPENAT, AT_FDCWD, ring.call.keep(os.fsencode(path) + b"\0"), 0, flags=os.O_RDWR)
-    return {"pathname": path, "syscall_pathname": path}
+    return {"pathname": path, "syscall_pathname": path, "file_name": "file"}
 
 
 @ring_deed(OPEN, by=RINGS)

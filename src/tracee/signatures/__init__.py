@@ -1,0 +1,1 @@
+"""The detections that come with tracee: a file each, named after its event."""
