@@ -11,7 +11,7 @@ _LINKS = 40
 
 
 def open_private(path: str, flags: int = 0) -> tuple[int, bool]:
-    """Opens a file for writing; one that is made here is readable by its owner alone.
+    """Opens a file for writing; one that is made here is readable by its owner alone, and so is its folder.
 
     Nothing is followed that anybody may have put there: the file itself must be no link, and no link that leads to its
     folder may stand in a folder that everybody may write to. A file in such a folder must be root's or ours, and have
@@ -31,7 +31,7 @@ def open_private(path: str, flags: int = 0) -> tuple[int, bool]:
     if name in ("", ".", ".."):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     flags |= os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY
-    at = open_folder(folder + slash)
+    at = open_folder(folder + slash, make=True)
     try:
         try:
             return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=at), True
@@ -51,19 +51,24 @@ def open_private(path: str, flags: int = 0) -> tuple[int, bool]:
         os.close(at)
 
 
-def open_folder(path: str) -> int:
+def open_folder(path: str, *, make: bool = False) -> int:
     """A descriptor (``O_PATH``) of a folder; empty: the current one. Links are followed as :func:`open_private` does.
+
+    Args:
+        path: of the folder.
+        make: if only the folder itself is missing, it is made, for us alone; one that would stand at the root is not.
 
     Raises:
         OSError: it is not there, is no folder, or a link leads there that must not be followed.
     """
     at = _start(path)
     left = _parts(path)
+    make = make and not (path.startswith("/") and len(left) == 1)
     links = 0
     try:
         while left:
             part = left.pop()
-            if not stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode):
+            if not _is_link(at, part, make=make and not left):
                 at = _step(at, part, os.O_NOFOLLOW)
                 continue
             links += 1
@@ -90,6 +95,16 @@ def _start(path: str) -> int:
 
 def _parts(path: str) -> list[str]:
     return [part for part in reversed(path.split("/")) if part not in ("", ".")]
+
+
+def _is_link(at: int, part: str, *, make: bool) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=at, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        if not make:
+            raise
+        os.mkdir(part, 0o700, dir_fd=at)
+        return False
 
 
 def _step(at: int, part: str, flags: int) -> int:

@@ -43,14 +43,18 @@ class OutputSettings(NamedTuple):
     """None: as usual."""
 
 
-def parse_outputs(texts: Sequence[str]) -> OutputSettings:
+def parse_outputs(texts: Sequence[str], receivers: Sequence[SinkSettings] = ()) -> OutputSettings:
     """Reads ``json``, ``json:FILE``, ``option:NAME``, ``option:out-file=FILE``, each as often as it comes.
+
+    Args:
+        texts: as they were given.
+        receivers: more of them than the texts name.
 
     Raises:
         InputError: an unknown format or option, or two outputs to one place.
     """
     outputs: list[tuple[str, str | None]] = []
-    sinks: list[SinkSettings] = []
+    sinks: list[SinkSettings] = list(receivers)
     options: dict[str, str] = {}
     for text in texts:
         kind, colon, rest = text.partition(":")

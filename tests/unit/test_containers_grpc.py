@@ -209,7 +209,7 @@ import sys
 from pathlib import Path
 sys.modules["grpc"] = None
 from tracee import containers, log
-log.set_up("warn")
+log.set_up(log.LogSettings())
 with containers.resolver([("containerd", Path({str(path)!r}))], deadline=20) as asker:
     print([asker.resolve("a", None, "/") for _ in range(5)])
 """

@@ -34,6 +34,15 @@ def test_a_new_file_is_the_owners(tmp_path: Path) -> None:
     os.close(fd)
 
 
+def test_a_folder_that_alone_is_missing(tmp_path: Path) -> None:
+    os.close(open_private(str(tmp_path / "folder" / "new"))[0])
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o700
+    for path in (tmp_path / "a" / "b" / "new", Path("/no-such-folder/new")):
+        with pytest.raises(FileNotFoundError):
+            open_private(str(path))
+    assert not (tmp_path / "a").exists()
+
+
 def test_what_was_there_stays_unless_it_is_to_go(tmp_path: Path) -> None:
     file = tmp_path / "old"
     file.write_text("text")

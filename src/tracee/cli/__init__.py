@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from tracee import _core
 from tracee.cli.flags import COMMANDS, Command, parse
 from tracee.errors import TraceeError
+from tracee.log import tell_end
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if words and words[0] in COMMANDS:
             return _print(partial(_command, words[0], words[1:]))
-        command, settings = parse(words)
+        command, settings = parse(words, os.environ)
         if command is Command.VERSION:
             print(f"tracee {_core.__version__}")
         elif command is Command.LIST:
@@ -29,19 +31,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             run(settings)
     except TraceeError as error:
-        for line in error.lines:
-            print(f"ERROR {_printable(line)}", file=sys.stderr)
+        tell_end(error.lines)
         return 1
     except KeyboardInterrupt:
         return 0
     return 0
-
-
-def _printable(text: str) -> str:
-    """What a file says may be told of, but must not act on the terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _command(name: str, arguments: Sequence[str]) -> None:

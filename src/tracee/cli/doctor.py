@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from tracee import _core
-from tracee.cli.flags import CommandParser, nearest_word
+from tracee.cli.flags import CommandParser
+from tracee.config.assemble import nearest_word
 from tracee.doctor import EventReport, Machine, Report, examine
 from tracee.errors import KernelRefusedError, UnseenError
 from tracee.kernel import KernelSettings

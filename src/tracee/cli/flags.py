@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import partial
+from functools import cache, partial
+from types import MappingProxyType
 from typing import NoReturn
 
-from tracee import _core
-from tracee.capture import parse_captures
-from tracee.config.settings import Settings
-from tracee.container_settings import ContainerSettings, parse_sockets
+from tracee.config import Layer, Settings, Takes, Word, collect
 from tracee.errors import InputError
-from tracee.events import DEFAULT, nearest_hint
-from tracee.kernel import MOST_PAGES, KernelSettings
-from tracee.output import parse_outputs
+from tracee.events import nearest_hint
 
-COMMANDS = ("doctor", "policy")
+COMMANDS = ("config", "doctor", "policy")
 """Words that may come first: each is a module of this package, with a function ``command`` for the words after it."""
 
 
@@ -38,6 +34,7 @@ class CommandParser(argparse.ArgumentParser):
         raise InputError(message)
 
 
+@cache
 def parser() -> argparse.ArgumentParser:
     """The flags, with their help."""
     flags = CommandParser(
@@ -109,7 +106,6 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--capture-dir", metavar="FOLDER", help="where those files go (default: tracee-capture)")
     flags.add_argument(
         "--attach",
-        default="best",
         metavar="HOW",
         help="which of the better hooks may be used: best (default: all), fentry, lsm, kprobe, fallback (none)",
     )
@@ -126,89 +122,87 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="ask no runtime: containers have an id, and no name, image or pod",
     )
-    flags.add_argument("--log", default="warn", metavar="LEVEL", help="debug, info, warn (default), error")
     flags.add_argument(
-        "--perf-buffer-size", type=str, default="1024", metavar="PAGES", help="ring buffer for each CPU (default: 1024)"
+        "--log",
+        action="append",
+        default=[],
+        metavar="LEVEL",
+        help="debug, info, warn (default), error; option:log-file=FILE, option:log-format=json",
     )
-    flags.add_argument(
-        "--sampling", type=str, default="100", metavar="PERCENT", help="how many of 100 events to keep (default: 100)"
-    )
+    flags.add_argument("--perf-buffer-size", metavar="PAGES", help="ring buffer for each CPU (default: 1024)")
+    flags.add_argument("--sampling", metavar="PERCENT", help="how many of 100 events to keep (default: 100)")
     flags.add_argument("--no-process-tree", action="store_true", help="leave out the ancestors of each event's process")
     flags.add_argument(
         "--stats", action="store_true", help="counters on standard error at the end; the kernel's BPF statistics are on"
+    )
+    flags.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="settings from a YAML file (see docs/configuration.md); flags and TRACEE_* variables go before them",
     )
     flags.add_argument("-h", "--help", action="store_true", help="this text")
     flags.add_argument("-v", "--version", action="store_true", help="the version")
     return flags
 
 
-def parse(arguments: Sequence[str]) -> tuple[Command, Settings]:
-    """Reads the command line.
+def known() -> dict[str, Takes]:
+    """All settings by the names of their flags, with what these take."""
+    return {_name(action): _takes(action) for action in parser()._actions if action.dest not in ("help", "version")}
+
+
+def _name(action: argparse.Action) -> str:
+    return max(action.option_strings, key=len).lstrip("-")
+
+
+def _takes(action: argparse.Action) -> Takes:
+    if action.nargs == 0:
+        return Takes.NOTHING
+    return Takes.WORDS if isinstance(action, argparse._AppendAction) else Takes.VALUE
+
+
+def read(arguments: Sequence[str]) -> tuple[Command, Layer]:
+    """What stands on the command line.
 
     Raises:
-        InputError: a flag or a value that cannot be, with the nearest that can.
+        InputError: a flag that is not known, with the nearest that is, or one without its value.
     """
     flags = parser()
     given, unknown = flags.parse_known_args(arguments)
     if unknown:
-        known = [name for action in flags._actions for name in action.option_strings]
+        names = [name for action in flags._actions for name in action.option_strings]
         what = "flag" if unknown[0].startswith("-") else "command"
-        words = known if what == "flag" else COMMANDS
+        words = names if what == "flag" else COMMANDS
         raise InputError(f'unknown {what} "{unknown[0]}"{nearest_hint(unknown[0].partition("=")[0], words)}')
     if given.help:
         print(flags.format_help(), end="")
-        return Command.HELP, Settings()
+        return Command.HELP, {}
     if given.version:
-        return Command.VERSION, Settings()
-    if given.watch_policies and not given.policy:
-        raise InputError("--watch-policies: there is no --policy to be watched")
-    only_policies = given.policy and not (given.events or given.scope or given.filter)
-    texts = given.events or ([] if only_policies else [DEFAULT])
-    events = tuple(word for text in texts for word in text.split(",") if word)
-    if events == ("list",):
-        return Command.LIST, Settings()
-    output = parse_outputs(given.output)
-    capture = parse_captures(given.capture, given.capture_dir or output.capture_folder)
-    kernel = KernelSettings(
-        perf_buffer_size=int(_number("--perf-buffer-size", given.perf_buffer_size, 1, MOST_PAGES, whole=True)),
-        sampling=_number("--sampling", given.sampling, 0, 100),
-        exec_env=output.exec_env,
-        statistics=given.stats,
-        packet_bytes=capture.packet_bytes,
-        attach=nearest_word("--attach", given.attach, _core.ATTACH),
-        process_tree=not given.no_process_tree,
-    )
-    return Command.RUN, Settings(
-        events=events,
-        scope=tuple(given.scope),
-        filters=tuple(given.filter),
-        policies=tuple(given.policy),
-        watch_policies=given.watch_policies,
-        output=output,
-        kernel=kernel,
-        containers=ContainerSettings(not given.no_containers_enrich, parse_sockets(given.runtime_sockets)),
-        capture=capture,
-        log_level=given.log,
-        stats=given.stats,
-    )
+        return Command.VERSION, {}
+    if given.events == ["list"]:
+        return Command.LIST, {}
+    layer: Layer = {}
+    for action in flags._actions:
+        value = getattr(given, action.dest)
+        if value is True:
+            value = "true"
+        if value or value == "":
+            layer[_name(action)] = [Word(text) for text in (value if isinstance(value, list) else [value])]
+    return Command.RUN, layer
 
 
-def nearest_word(flag: str, word: str, known: Sequence[str]) -> str:
-    """The word itself, where it is one of those known.
+def parse(arguments: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> tuple[Command, Settings]:
+    """Reads the command line, with what else was said.
+
+    Args:
+        arguments: of the command line.
+        variables: of the environment.
 
     Raises:
-        InputError: it is not; with the nearest that is.
+        InputError: a flag or a value that cannot be, with the nearest that can.
     """
-    if word not in known:
-        raise InputError(f'{flag}: unknown word "{word}"{nearest_hint(word, known)}')
-    return word
-
-
-def _number(flag: str, text: str, least: int, most: int, *, whole: bool = False) -> float:
-    try:
-        number: float = int(text) if whole else float(text)
-    except ValueError:
-        raise InputError(f'{flag}: "{text}" is no {"whole " if whole else ""}number') from None
-    if not least <= number <= most:
-        raise InputError(f"{flag}: {text} is out of range ({least} to {most})")
-    return number
+    command, layer = read(arguments)
+    if command is not Command.RUN:
+        return command, Settings()
+    return command, collect(known(), layer, variables).settings()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from tracee.cli.flags import CommandParser, nearest_word
+from tracee.cli.flags import CommandParser
+from tracee.config.assemble import nearest_word
 from tracee.policy.reader import plan_from_files
 
 ACTIONS = ("check",)

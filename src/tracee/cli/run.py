@@ -12,12 +12,14 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tracee import _core
+from tracee import _core, log
+from tracee.cli.progress import Progress
+from tracee.config.assemble import with_origins
 from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, require
-from tracee.errors import OutputError
+from tracee.errors import InputError, OutputError
 from tracee.kernel import load
-from tracee.log import logger, set_up
+from tracee.log import logger
 from tracee.output import TO_SINKS, OpenOutputs, OutputSettings
 from tracee.policy import Plan, plan_from, remarks
 from tracee.reopening import reopening
@@ -36,12 +38,16 @@ def run(settings: Settings) -> None:
     Raises:
         TraceeError: it could not begin, or an output failed.
     """
-    set_up(settings.log_level)
+    log.set_up(settings.log)
+    for remark in settings.remarks:
+        logger.warning("%s", remark)
+    reopening.add(log.reopen)
     reopening.listen()
     plan = plan_of(settings)
     with OpenOutputs(settings.output.outputs) as outputs:
         sinks = _open_sinks(settings.output)
-        tracer = load(plan, settings.kernel)
+        with Progress("loading programs into the kernel"):
+            tracer = load(plan, settings.kernel)
         for note in tracer.notes:
             logger.info(note)
         _tell_plan(tracer, plan)
@@ -103,7 +109,10 @@ def plan_of(settings: Settings) -> Plan:
     Raises:
         InputError: all that is wrong with it.
     """
-    plan = plan_from(settings.events, settings.scope, settings.filters, settings.policies)
+    try:
+        plan = plan_from(settings.events, settings.scope, settings.filters, settings.policies)
+    except InputError as error:
+        raise InputError(*with_origins(error.lines, settings.origins)) from error
     require(plan, settings.containers)
     return plan._replace(capture_packets=settings.capture.packets)
 

@@ -8,6 +8,7 @@ from tracee.capture import CaptureSettings
 from tracee.container_settings import ContainerSettings
 from tracee.events import DEFAULT
 from tracee.kernel import KernelSettings
+from tracee.log import LogSettings
 from tracee.output import OutputSettings
 
 
@@ -25,5 +26,9 @@ class Settings(NamedTuple):
     kernel: KernelSettings = KernelSettings()
     containers: ContainerSettings = ContainerSettings()
     capture: CaptureSettings = CaptureSettings()
-    log_level: str = "warn"
+    log: LogSettings = LogSettings()
     stats: bool = False
+    origins: tuple[tuple[str, str], ...] = ()
+    """Where events, scopes and filters were said that are not of the command line: word and place."""
+    remarks: tuple[str, ...] = ()
+    """What is to be told of where settings come from."""

@@ -21,7 +21,19 @@ from tracee.sinks.frame.batch import Sink
 from tracee.sinks.frame.delivery import Counters, Delivery, SinkSettings
 from tracee.sinks.frame.options import read_options, split_url
 
-__all__ = ["Counters", "Delivery", "Sink", "SinkSettings", "counters", "kinds", "make", "parse", "register", "settings"]
+__all__ = [
+    "Counters",
+    "Delivery",
+    "Sink",
+    "SinkSettings",
+    "counters",
+    "kinds",
+    "make",
+    "parse",
+    "register",
+    "settings",
+    "split_url",
+]
 
 AnySink = TypeVar("AnySink", bound=type[Sink])
 
