@@ -5,9 +5,10 @@ set -euo pipefail
 case "${1:-build}" in
 build) commands=(clang autoconf autopoint flex bison gawk make gcc pkg-config)
 	packages=(clang autoconf autopoint automake libtool flex bison gawk gettext make gcc libc6-dev pkg-config python3-venv) ;;
-test) commands=(gcc jq bpftool openssl busybox containerd runc dockerd docker podman conmon tcpdump tshark curl ip ping)
+test) commands=(gcc jq bpftool openssl busybox containerd runc dockerd docker podman conmon tcpdump tshark curl ip ping
+		sshd ssh cron logrotate)
 	packages=(gcc libc6-dev jq bpftool openssl busybox-static containerd runc docker.io podman conmon tcpdump tshark curl
-		iproute2 iputils-ping) ;;
+		iproute2 iputils-ping openssh-server openssh-client cron logrotate) ;;
 bench) commands=(strace perf bpftrace iperf3)
 	packages=(strace linux-perf bpftrace iperf3) ;;
 kernels) commands=(qemu-system-x86_64 modprobe busybox)
@@ -28,8 +29,18 @@ if [ "${#missing[@]}" -gt 0 ]; then
 		exit 1
 	fi
 	$as_root apt-get update -qq
-	# what podman and docker recommend is as large again, and starts services
-	lean=$([ "${1:-build}" != test ] || echo --no-install-recommends)
+	lean=
+	if [ "${1:-build}" = test ]; then
+		# what podman and docker recommend is as large again
+		lean=--no-install-recommends
+		# no service begins because tests want its program
+		policy=/usr/sbin/policy-rc.d
+		if [ ! -e $policy ]; then
+			printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+			$as_root chmod 755 $policy
+			trap '$as_root rm -f $policy' EXIT
+		fi
+	fi
 	DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq $lean "${packages[@]}" >/dev/null
 fi
 
