@@ -19,6 +19,7 @@ enum {
 	OP_RENAMEAT = 35,
 	OP_UNLINKAT = 36,
 	OP_SYMLINKAT = 38,
+	OP_LINKAT = 39,
 	OP_FTRUNCATE = 55,
 };
 
@@ -148,6 +149,20 @@ __noinline int asked_symlink(u64 key)
 	return keep_chunks(slot, key);
 }
 
+__noinline int asked_link(u64 key)
+{
+	struct io_link *command = command_of(key);
+	s32 slot = command ? begin_kept(EVENT_security_inode_link) : -1;
+	if (slot < 0)
+		return 0;
+	u32 flags = BPF_CORE_READ(command, flags) & AT_SYMLINK_FOLLOW ? 0 : LOOKUP_NOFOLLOW;
+	append_requested_path(slot, BPF_CORE_READ(command, old_dfd), BPF_CORE_READ(command, oldpath), flags);
+	struct inode *inode = found_inode(slot);
+	append_requested_path(slot, BPF_CORE_READ(command, new_dfd), BPF_CORE_READ(command, newpath), LOOKUP_NOFOLLOW);
+	append_inode_number(slot, inode);
+	return keep_chunks(slot, key);
+}
+
 __noinline int done_truncate(u64 key, s64 result)
 {
 	if (!bpf_core_type_exists(struct io_ftrunc)) /* before 6.9 */
@@ -174,6 +189,8 @@ static __always_inline bool request_wanted(u32 opcode)
 		return by_lesser_way(EVENT_security_inode_rename);
 	case OP_SYMLINKAT:
 		return by_lesser_way(EVENT_security_inode_symlink);
+	case OP_LINKAT:
+		return by_lesser_way(EVENT_security_inode_link);
 	}
 	return transfer_wanted(opcode);
 }
@@ -194,6 +211,8 @@ static __always_inline int request_asked(u32 opcode, u64 key, u32 untold)
 		return IF_WANTED(OP_RENAMEAT, asked_rename(key));
 	case OP_SYMLINKAT:
 		return IF_WANTED(OP_SYMLINKAT, asked_symlink(key));
+	case OP_LINKAT:
+		return IF_WANTED(OP_LINKAT, asked_link(key));
 	}
 	return requested_transfer(opcode) < 0 || !transfers_wanted() ? 0 : asked_transfer(key);
 }
@@ -213,6 +232,8 @@ static __always_inline int request_done(u32 opcode, u64 key, s64 result, u32 unt
 		return IF_WANTED(OP_RENAMEAT, kept_event(EVENT_security_inode_rename, key, result));
 	case OP_SYMLINKAT:
 		return IF_WANTED(OP_SYMLINKAT, kept_event(EVENT_security_inode_symlink, key, result));
+	case OP_LINKAT:
+		return IF_WANTED(OP_LINKAT, kept_event(EVENT_security_inode_link, key, result));
 	}
 	return requested_transfer(opcode) < 0 || !transfers_wanted() ? 0 : done_transfer(key, result, untold);
 }

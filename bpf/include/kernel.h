@@ -202,6 +202,7 @@ struct unix_address {
 };
 struct unix_sock {
 	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct fdtable {
@@ -523,6 +524,7 @@ struct io_rename {
 struct io_link {
 	int old_dfd, new_dfd;
 	struct filename *oldpath, *newpath;
+	int flags;
 };
 struct io_ftrunc {
 	s64 len;

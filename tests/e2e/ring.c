@@ -1,7 +1,7 @@
 /*
  * Has an io_uring do what its arguments say, one after the other, each by a request of its own:
  *   [worker] [quiet] open FOLDERFD PATH FLAGS | apart FOLDERFD PATH FLAGS | unlink FOLDERFD PATH | rename OLD NEW |
- *   symlink TARGET PATH | truncate PATH LENGTH
+ *   link OLD NEW | symlink TARGET PATH | truncate PATH LENGTH
  *   on PATH FLAGS | pipe | read AT LENGTH | readv AT LENGTH LENGTH | write AT TEXT | writev AT TEXT TEXT |
  *   chain PATH TEXT
  * `worker`: requests are done by a worker thread; `quiet`: those that succeed are not completed visibly; `buffers`:
@@ -24,6 +24,7 @@
 #define REQUEST_RENAMEAT 35
 #define REQUEST_UNLINKAT 36
 #define REQUEST_SYMLINKAT 38
+#define REQUEST_LINKAT 39
 #define REQUEST_FTRUNCATE 55
 #define SLOTS 4
 
@@ -197,8 +198,8 @@ static int request(char **words)
 		entry.opcode = REQUEST_UNLINKAT;
 		entry.fd = folder(words[1]);
 		entry.addr = text(words[2]);
-	} else if (!strcmp(words[0], "rename")) {
-		entry.opcode = REQUEST_RENAMEAT;
+	} else if (!strcmp(words[0], "rename") || !strcmp(words[0], "link")) {
+		entry.opcode = words[0][0] == 'r' ? REQUEST_RENAMEAT : REQUEST_LINKAT;
 		entry.fd = AT_FDCWD;
 		entry.len = AT_FDCWD;
 		entry.addr = text(words[1]);

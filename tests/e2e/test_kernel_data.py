@@ -80,3 +80,29 @@ def test_the_first_bytes_of_files(tracee: Tracee, tmp_path: Path) -> None:
         ("memfd:hidden", "memory", 6),
     ]
     assert told[0]["inode"] == os.stat(tmp_path / "a").st_ino
+
+
+MOVED = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def splice(r, w, count, at=None):
+    assert libc.splice(r, None, w, at if at is None else ctypes.byref(ctypes.c_int64(at)), count, 0) == count
+def new(name):
+    return os.open(name, os.O_WRONLY | os.O_CREAT)
+source = os.open('source', os.O_RDONLY)
+os.copy_file_range(source, new('copied'), 4, 0, 0)
+os.copy_file_range(source, new('copied behind'), 4, 0, 3)
+os.sendfile(new('sent'), source, 0, 4)
+r, w = os.pipe()
+os.write(w, b'more')
+splice(r, new('spliced'), 2)
+splice(r, new('spliced behind'), 2, at=5)
+"""
+
+
+def test_the_first_bytes_of_files_come_from_elsewhere(tracee: Tracee, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"\x7fELF")
+    told = watch(tracee, ["magic_write"], MOVED, cwd=tmp_path).of("magic_write")
+    seen = {e["pathname"]: (e["retval"], e["inode"]) for e in told}
+    expected = {"copied": 4, "sent": 4, "spliced": 2}
+    assert seen == {f"{tmp_path}/{name}": (size, (tmp_path / name).stat().st_ino) for name, size in expected.items()}

@@ -114,6 +114,31 @@ os.mknod('plain', 0o100600)
     assert nodes == [(f"{tmp_path}/pipe", "0o10640", 0), (f"{tmp_path}/null", "0o20600", os.makedev(1, 3))]
 
 
+LINK = """
+os.link('one', 'folder/two')
+here = os.open('.', os.O_RDONLY)
+os.link('pointer', 'three', src_dir_fd=here, follow_symlinks=True)
+os.link('pointer', 'four', follow_symlinks=False)
+fd = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o600)
+os.link(f'/proc/self/fd/{fd}', 'five', src_dir_fd=here, follow_symlinks=True)
+try: os.link('absent', 'six')
+except OSError: pass
+"""
+
+
+def test_hard_links(tracee: Tracee, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "folder").symlink_to("real")
+    (tmp_path / "one").touch()
+    (tmp_path / "pointer").symlink_to("one")
+    told = watch(tracee, ["security_inode_link"], LINK, cwd=tmp_path).of("security_inode_link")
+    names = ["real/two", "three", "four", "five"]
+    assert [e["new_path"] for e in told] == [f"{tmp_path}/{name}" for name in names]
+    files = [(tmp_path / name).lstat() for name in names]
+    assert [(e["inode"], e["dev"]) for e in told] == [(file.st_ino, file.st_dev) for file in files]
+    assert told[0]["old_path"] == f"{tmp_path}/one"
+
+
 def test_permissions(tracee: Tracee, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     script = """

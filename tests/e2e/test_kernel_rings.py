@@ -13,9 +13,15 @@ import pytest
 from conftest import Tracee
 from kernel_events import Watched, watch_program
 
-FILES = ["security_file_open", "security_inode_unlink", "security_inode_rename", "security_inode_symlink"]
+FILES = [
+    "security_file_open",
+    "security_inode_link",
+    "security_inode_unlink",
+    "security_inode_rename",
+    "security_inode_symlink",
+]
 HAVE_NONE = 77
-SINCE = {"unlink": (5, 11), "rename": (5, 11), "symlink": (5, 15), "apart": (5, 15)}
+SINCE = {"unlink": (5, 11), "rename": (5, 11), "symlink": (5, 15), "link": (5, 15), "apart": (5, 15)}
 """Words that an older kernel's io_uring does not know."""
 
 
@@ -123,6 +129,15 @@ def test_rename_and_symlink(ring: Callable[..., Watched], tmp_path: Path) -> Non
     assert told == [(f"{inside}/one", f"{inside}/folder/two")]
     told = [(e["linkpath"], e["target"]) for e in seen.of("security_inode_symlink")]
     assert told == [(f"{inside}/three", "/etc/../nowhere")]
+
+
+@pytest.mark.parametrize("how", [[], ["worker"], ["quiet"]], ids=["told", "by a worker", "without a completion"])
+def test_hard_links(ring: Callable[..., Watched], tmp_path: Path, how: list[str]) -> None:
+    inside = tmp_path / "inside"
+    (inside / "one").touch()
+    (event,) = ring(FILES, *how, "link", "./one", "link/two").of("security_inode_link")
+    assert (event["old_path"], event["new_path"]) == (f"{inside}/one", f"{inside}/folder/two")
+    assert (event["inode"], event["dev"]) == identity(inside / "one")[:2]
 
 
 def test_a_path_of_4000_characters(ring: Callable[..., Watched], tmp_path: Path) -> None:

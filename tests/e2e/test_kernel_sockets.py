@@ -104,3 +104,41 @@ def test_filters_on_addresses(tracee: Tracee, filters: list[str], count: int) ->
     flags = [word for text in filters for word in ("--filter", text)]
     seen = watch(tracee, ["security_socket_connect"], FILTERED, flags=flags)
     assert len(seen.of("security_socket_connect")) == count
+
+
+DUPLICATES = """
+import fcntl, socket
+server = socket.socket(socket.AF_INET6 if sys.argv[1] == '6' else socket.AF_INET)
+server.bind(('::1' if sys.argv[1] == '6' else '127.0.0.1', 0))
+server.listen(1)
+client = socket.socket(server.family)
+client.connect(server.getsockname())
+fd = client.fileno()
+open('said', 'w').write(f'{server.getsockname()[1]} {fd}')
+os.dup2(fd, 0)
+os.dup2(fd, 71, inheritable=False)
+fcntl.fcntl(fd, fcntl.F_DUPFD, 80)
+fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 90)
+fcntl.fcntl(fd, fcntl.F_GETFD)
+os.dup2(fd, fd)
+os.dup2(os.open('said', os.O_RDONLY), 72)
+pair, accepted = socket.socketpair(), server.accept()
+os.dup2(pair[0].fileno(), 73)
+os.dup2(accepted[0].fileno(), 74)
+"""
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_duplicates(tracee: Tracee, tmp_path: Path, version: int) -> None:
+    told = watch(tracee, ["socket_dup"], DUPLICATES, str(version), cwd=tmp_path).of("socket_dup")
+    port, fd = map(int, (tmp_path / "said").read_text().split())
+    assert [e["newfd"] for e in told] == [0, 71, 80, 90, 73, 74]
+    assert [e["oldfd"] for e in told[:4]] == [fd] * 4
+    key, host = ("sin6", "::1") if version == 6 else ("sin", "127.0.0.1")
+    for event in told[:4]:
+        assert event["remote_addr"][f"{key}_addr"] == host
+        assert (event["remote_addr"][f"{key}_port"], event["remote_port"]) == (port, port)
+    pair, accepted = told[4:]
+    assert pair["remote_addr"]["sa_family"] in ("AF_UNIX", 1)
+    assert accepted["remote_addr"][f"{key}_addr"] == host
+    assert accepted["remote_port"] not in (0, port)

@@ -13,7 +13,7 @@ from tracee.doctor.proof.place import Place
 from tracee.doctor.proof.registry import CALL, INT80, RINGS, Expected, deed, ring_deed
 from tracee.doctor.proof.ring import Ring
 
-OPENAT, OPENAT2, RENAMEAT, UNLINKAT, SYMLINKAT, FTRUNCATE = 18, 28, 35, 36, 38, 55
+OPENAT, OPENAT2, RENAMEAT, UNLINKAT, SYMLINKAT, LINKAT, FTRUNCATE = 18, 28, 35, 36, 38, 39, 55
 """Operations of an io_uring."""
 AT_EMPTY_PATH = 0x1000
 
@@ -177,6 +177,7 @@ def renameat_(place: Place, ring: Ring) -> Expected:
 # ---- made ----
 
 SYMLINK = "security_inode_symlink"
+LINK = "security_inode_link"
 MKNOD = "security_inode_mknod"
 TARGET = "/proof/../target"
 
@@ -201,6 +202,40 @@ def symlinkat_(place: Place, ring: Ring) -> Expected:
     target, at = (ring.call.keep(os.fsencode(text) + b"\0") for text in (TARGET, path))
     ring(SYMLINKAT, AT_FDCWD, target, offset=at)
     return {"linkpath": path, "target": TARGET}
+
+
+def _linked(place: Place) -> tuple[str, str, Expected]:
+    old, new = place.file("old"), place.path("new")
+    return old, new, {"old_path": old, "new_path": new, "inode": os.stat(old).st_ino}
+
+
+@deed(LINK)
+def link(place: Place, call: Caller) -> Expected:
+    old, new, expected = _linked(place)
+    call("link", old, new)
+    return expected
+
+
+@deed(LINK)
+def linkat(place: Place, call: Caller) -> Expected:
+    _, _, expected = _linked(place)
+    call("linkat", os.open(place.folder, os.O_RDONLY), "old", AT_FDCWD, "new", 0)
+    return expected
+
+
+@deed(LINK)
+def linkat_of_a_descriptor(place: Place, call: Caller) -> Expected:
+    old, new, expected = _linked(place)
+    call("linkat", os.open(old, os.O_RDONLY), "", AT_FDCWD, new, AT_EMPTY_PATH)
+    return expected
+
+
+@ring_deed(LINK, by=RINGS)
+def linkat_(place: Place, ring: Ring) -> Expected:
+    old, new, expected = _linked(place)
+    old_at, new_at = (ring.call.keep(os.fsencode(path) + b"\0") for path in (old, new))
+    ring(LINKAT, AT_FDCWD, old_at, AT_FDCWD, offset=new_at)
+    return expected
 
 
 @deed(MKNOD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 
@@ -287,3 +288,60 @@ def setsockopt_(place: Place, ring: Ring) -> Expected:
     level_and_name = socket.SOL_SOCKET | socket.SO_REUSEADDR << 32
     ring(COMMAND, fd, level_and_name, offset=command_of_sockets, second_fd=4, third_address=value)
     return {"sockfd": fd, **SET}
+
+
+# ---- duplicated ----
+
+DUPLICATED = "socket_dup"
+
+
+def _connected_pair() -> tuple[int, int]:
+    """A connected socket's descriptor, and its peer's port."""
+    _, port = _server()
+    client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.connect((HERE, port))
+    return client.detach(), port
+
+
+def _duplicated(old: int, new: int, port: int) -> Expected:
+    return {"oldfd": old, "newfd": new, "remote_addr": {"sin_addr": HERE, "sin_port": port}, "remote_port": port}
+
+
+@deed(DUPLICATED, alone=True)
+def dup(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    return _duplicated(fd, call("dup", fd), port)
+
+
+@deed(DUPLICATED, alone=True)
+def dup2(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    call("dup2", fd, 100)
+    return _duplicated(fd, 100, port)
+
+
+@deed(DUPLICATED, alone=True)
+def dup3(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    call("dup3", fd, 100, 0)
+    return _duplicated(fd, 100, port)
+
+
+@deed(DUPLICATED, alone=True)
+def fcntl(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    duplicate_above = 0
+    return _duplicated(fd, call("fcntl", fd, duplicate_above, 50), port)
+
+
+@deed(DUPLICATED, by=[INT80], alone=True)
+def fcntl64(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    duplicate_above = 0
+    return _duplicated(fd, call("fcntl64", fd, duplicate_above, 50), port)
+
+
+@deed(DUPLICATED, by=[CALL], misses="pidfd_getfd", alone=True)
+def pidfd_getfd(place: Place, call: Caller) -> Expected:
+    fd, port = _connected_pair()
+    return _duplicated(fd, call("pidfd_getfd", call("pidfd_open", os.getpid(), 0), fd, 0), port)
