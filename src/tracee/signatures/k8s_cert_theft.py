@@ -19,7 +19,7 @@ FILES_MAX = 1000
 
 
 class K8sCertTheft(Signature):
-    """A file below /etc/kubernetes/pki was opened for reading or renamed by a program that is not the cluster's own."""
+    """A file below /etc/kubernetes/pki was opened for reading, renamed or linked by who is not the cluster's own."""
 
     metadata = Metadata(
         id="TRC-1018",
@@ -38,6 +38,7 @@ class K8sCertTheft(Signature):
         # keys by another path: hard links, bind mounts, a container's mount of the folder
         Selected("security_file_open", "data.file_name=*.key", READING),
         Selected("security_inode_rename", f"data.old_path={FOLDER}/*,{FOLDER},/etc/kubernetes"),
+        Selected("security_inode_link", f"data.old_path={FOLDER}/*"),
     )
 
     def on_event(self, event: Event) -> None:

@@ -39,7 +39,7 @@ class K8sServiceAccountToken(Signature):
         tags=("linux", "container", "kubernetes"),
         properties=(("Kubernetes_Technique", "Container service account"),),
     )
-    selected = (Selected("security_file_open", "container", "data.file_name=token", READING),)
+    selected = (Selected("security_file_open", "container", "data.file_name=*token", READING),)
 
     def on_event(self, event: Event) -> None:
         if self._is_token(event) and not runs_installed(event, READERS):

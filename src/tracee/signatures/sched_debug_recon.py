@@ -41,6 +41,9 @@ class SchedDebugRecon(Signature):
 
     @staticmethod
     def _is_the_scheduler_s(event: Event) -> bool:
-        """Other parts of the kernel call files `debug`, too. All mounts of debugfs are one file system."""
-        path = str(event.args["pathname"])
-        return path.endswith("/sched/debug") or identity(DEBUG) == (event.args["dev"], event.args["inode"])
+        """Other parts of the kernel call files `debug`, too: then their folder tells. All mounts of debugfs are one."""
+        folder, _, name = str(event.args["pathname"]).rpartition("/")
+        is_shown_elsewhere = name != "debug" or not folder
+        if is_shown_elsewhere or folder.endswith("/sched"):
+            return True
+        return identity(DEBUG) == (event.args["dev"], event.args["inode"])
