@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tracee.detect import Field, Metadata, Selected, Severity, Signature
+from tracee.signatures.common.cgroups import cgroup_of
 from tracee.signatures.common.kernel_files import WRITING, opened_in_container
 from tracee.signatures.common.sockets import OTHERS, connects_to
 
@@ -28,6 +29,8 @@ HELPERS = {
     "register": "binfmt_misc",
 }
 """More files that name a program for the kernel to run on the host, by name."""
+MEMBERS = ("cgroup.procs", "cgroup.threads", "tasks")
+"""What a task is written to that is to be moved to the cgroup."""
 NAMESPACES = ("mnt", "pid", "uts", "ipc", "cgroup")
 """All but net: agents of container networks go to and fro between the host's and those of pods."""
 
@@ -39,9 +42,9 @@ class ContainerEscape(Signature):
         id="TRC-1101",
         name="Container Escape",
         event_name="container_escape",
-        description="A task in a container took a known way out: to the host's namespaces, its disks or its "
-        "memory, to the socket of its container runtime, to a file by its handle, or to what the "
-        "kernel runs on the host.",
+        description="A task in a container took a known way out: to the host's namespaces, cgroups, disks or memory, "
+        "to the socket of its container runtime, to a file by its handle, or to what the kernel runs on the "
+        "host.",
         severity=Severity.HIGH,
         category="privilege-escalation",
         technique_id="T1611",
@@ -58,6 +61,7 @@ class ContainerEscape(Signature):
         opened_in_container("PROC_SUPER_MAGIC", "modprobe", WRITING),
         opened_in_container("SYSFS_MAGIC", "uevent_helper", WRITING),
         opened_in_container("BINFMTFS_MAGIC", "register", WRITING),
+        opened_in_container("CGROUP_SUPER_MAGIC,CGROUP2_SUPER_MAGIC", ",".join(MEMBERS), WRITING),
     )
 
     def __init__(self) -> None:
@@ -84,8 +88,17 @@ class ContainerEscape(Signature):
             case "security_socket_connect":
                 return "runtime_socket" if connects_to(event, OTHERS) else None
             case "security_file_open":
-                return HELPERS[str(event.args["file_name"])]
+                name = str(event.args["file_name"])
+                return self._leaves(event, name) if name in MEMBERS else HELPERS[name]
         return event.name
+
+    @staticmethod
+    def _leaves(event: Event, name: str) -> str | None:
+        """Whether a cgroup that tasks may now be moved to is none of the container's."""
+        cgroup = cgroup_of(event.args["dev"], event.args["inode"], name)
+        if cgroup is None or event.container.get("id", "") in cgroup:
+            return None
+        return f"cgroup:{cgroup}"
 
     def _enters(self, event: Event, name: str) -> bool:
         number = event.args[f"new_{name}"]
