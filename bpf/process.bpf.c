@@ -5,6 +5,7 @@
  * of our start.
  */
 
+#include "include/environment.h"
 #include "include/event.h"
 #include "include/hook.h"
 
@@ -294,7 +295,7 @@ static __noinline int exec_event(struct linux_binprm *bprm, u64 slots, u32 bank)
 	if (config.exec_env)
 		append_area(slot, READ(mm, env_start), READ(mm, env_end));
 	else
-		append_bytes(slot, 0, 0, 0);
+		append_loader_variables(slot, READ(mm, env_start), READ(mm, env_end));
 	append_path(slot, (u64)BPF_CORE_READ(task, fs, pwd.dentry), (u64)BPF_CORE_READ(task, fs, pwd.mnt));
 	return builder_send(slot);
 }

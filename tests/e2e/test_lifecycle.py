@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from conftest import JsonEvent, Tracee
 
 
@@ -52,7 +53,7 @@ def test_exec(tracee: Tracee, tmp_path: Path) -> None:
     assert got["stdin_path"].startswith("pipe:[")
     assert got["stdin_type"] == 0o010000
     assert got["invoked_from_kernel"] is False
-    assert got["env"] is None
+    assert got["env"] == []
     assert exec_event["executable"] == os.path.realpath("/usr/bin/env")
     call = values(one(events, "execve", child.pid))
     assert call["pathname"] == str(link)
@@ -66,6 +67,19 @@ def test_exec_environment_when_asked(tracee: Tracee) -> None:
         subprocess.run(["true"], env={"A": "1", "B": ""}, check=True)
         (event,) = run.stop()
     assert values(event)["env"] == ["A=1", "B="]
+
+
+LOADERS = {"LD_PRELOAD": "/nowhere.so", "LD_": "", "LD_LIBRARY_PATH": "/a:/b"}
+
+
+@pytest.mark.parametrize("others", [3, 60000], ids=["few", "many"])
+def test_what_rules_the_dynamic_loader_is_told_always(tracee: Tracee, others: int) -> None:
+    names = [f"A{i}" for i in range(others)]
+    variables = dict.fromkeys(names, "") | LOADERS | {"ALSO": "LD_PRELOAD=x", "LONG": "x" * 40000 + "LD_PRELOAD=y"}
+    with tracee.run("--events", "sched_process_exec", "--scope", "comm=true", "--output", "json") as run:
+        subprocess.run(["true"], env=variables, check=True, stderr=subprocess.DEVNULL)
+        (event,) = run.stop()
+    assert values(event)["env"] == [f"{name}={value}" for name, value in LOADERS.items()]
 
 
 def test_script_and_its_interpreter(tracee: Tracee, tmp_path: Path) -> None:
