@@ -310,8 +310,10 @@ static __noinline int send_packet(struct __sk_buff *skb, struct owner *owner, u6
 	record->args[4] = wanted;
 	if (bytes > whole)
 		bytes = whole;
-	FORGOTTEN(bytes);
-	if (!bytes || bytes > PACKET_MAX || bpf_skb_load_bytes(skb, 0, &builder->data[4], bytes)) {
+	/* verifiers before 5.11 remember no lower limit */
+	u32 last = bytes - 1;
+	FORGOTTEN(last);
+	if (last >= PACKET_MAX || bpf_skb_load_bytes(skb, 0, &builder->data[4], last + 1)) {
 		builder_release(slot);
 		lost(loss_of(wanted) % MAX_EVENTS);
 		return 0;
@@ -391,7 +393,10 @@ int BPF_PROG(tracee_sock_recv_length, struct sock *sock)
 	return 0;
 }
 
-/* Sockets that were there before us, at the start. Of one that several have, the last that is looked at. */
+/*
+ * Sockets that were there before us, at the start: whose they are is told to user space, which keeps it with the socket
+ * (crates/kernel/src/sockets.rs). Here we might not: some kernels trust no socket that a file leads to.
+ */
 SEC("iter/task_file")
 int tracee_task_file_iter(struct bpf_iter__task_file *context)
 {
@@ -402,15 +407,20 @@ int tracee_task_file_iter(struct bpf_iter__task_file *context)
 	struct socket *socket = bpf_sock_from_file(file);
 	if (!socket)
 		return 0;
-	struct sock *sock = socket->sk;
-	if (!sock)
-		return 0;
-	u16 family = sock->__sk_common.skc_family;
+	u16 family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
-	struct owner *owner = bpf_sk_storage_get(&tracee_owners, sock, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	/* a task that has used it since we began knows better */
-	if (owner && !owner->generation)
-		own(owner, task);
+	s32 slot = builder_take();
+	struct builder *builder = slot < 0 ? NULL : builder_at(slot);
+	if (!builder)
+		return 0;
+	struct socket_found *found = (void *)builder->data;
+	__builtin_memset(found, 0, sizeof(*found));
+	found->pid = BPF_CORE_READ(task, tgid);
+	found->fd = context->fd;
+	found->inode = BPF_CORE_READ(file, f_inode, i_ino);
+	own(&found->owner, task);
+	bpf_seq_write(context->meta->seq, found, sizeof(*found));
+	builder_release(slot);
 	return 0;
 }

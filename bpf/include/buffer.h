@@ -50,6 +50,7 @@ struct builder {
 	struct lookup lookup;
 	struct note note;
 	struct text_probe probe;
+	u64 reversed[TEXT_MAX / 8]; /* of probe.text */
 #if OLDER_KERNEL
 	u64 context[12]; /* of a loop */
 #endif

@@ -13,17 +13,34 @@
 #define MOST_CHUNKS 32
 #define MOST_RANGES 64 /* of a field */
 
-/* As numbers are compared: as wide as the field is, negative ones below the others. */
-static __always_inline u64 ordered(struct field *field, u64 value, bool compat)
+/*
+ * All ones where it holds, else zero. Without a branch, each of which would have the verifier go through all that
+ * follows once more; the barriers keep the compiler from making one.
+ */
+static __always_inline u64 when_set(u64 value)
 {
-	u32 width = field->by_caller && compat ? 4 : field->width;
-	if (!width)
-		return !!value;
-	u32 shift = 64 - 8 * width;
-	value <<= shift & 63;
-	if (field->is_signed)
-		return (u64)((s64)value >> (shift & 63)) ^ 1ULL << 63;
-	return value >> (shift & 63);
+	u64 top = value | -value;
+	barrier_var(top);
+	return -(top >> 63);
+}
+
+static __always_inline u64 when_less(u64 a, u64 b)
+{
+	u64 difference = a - b;
+	barrier_var(difference);
+	return -(((~a & b) | ((~a | b) & difference)) >> 63);
+}
+
+/* As numbers are compared: as wide as the field is, negative ones below the others. */
+static __always_inline u64 ordered(struct field *field, u64 value, u32 compat)
+{
+	u64 narrow = when_set(field->by_caller & when_set(compat)), is_signed = when_set(field->is_signed);
+	u64 width = (field->width & ~narrow) | (4 & narrow), is_number = when_set(width);
+	u64 shift = (64 - 8 * width) & 63;
+	u64 plain = value << shift >> shift;
+	u64 negative = (u64)((s64)(value << shift) >> shift) ^ 1ULL << 63;
+	u64 number = (negative & is_signed) | (plain & ~is_signed);
+	return (number & is_number) | (when_set(value) & ~is_number & 1);
 }
 
 /* Of a number, as the register or the chunk has it. `index`: of tracee_fields. */
@@ -35,10 +52,6 @@ __noinline u64 field_number(u32 index, u64 value, u32 compat)
 	struct verdict sum = {};
 	u32 first = field->first_range, ranges = field->ranges;
 	value = ordered(field, value, compat);
-	if (field->test.shapes & SHAPE_EXACT) {
-		struct number_probe probe = {.key = field_key(index), .value = value};
-		add_verdict(&sum, bpf_map_lookup_elem(&tracee_numbers, &probe));
-	}
 	/* a plain loop: what calls this stands high already, and a callback would be one call more */
 	for (u32 i = 0; i < MOST_RANGES && i < ranges; i++) {
 		u32 at = first + i;
@@ -46,12 +59,15 @@ __noinline u64 field_number(u32 index, u64 value, u32 compat)
 		if (!range)
 			break;
 		u64 part = value & range->mask;
-		if (part >= range->min && part <= range->max) {
-			sum.yes |= range->yes;
-			sum.no |= range->no;
-		}
+		u64 within = ~when_less(part, range->min) & ~when_less(range->max, part);
+		sum.yes |= range->yes & within;
+		sum.no |= range->no & within;
 	}
 	field = bpf_map_lookup_elem(&tracee_fields, &index);
+	if (field && field->test.shapes & SHAPE_EXACT) {
+		struct number_probe probe = {.key = field_key(index), .value = value};
+		add_verdict(&sum, bpf_map_lookup_elem(&tracee_numbers, &probe));
+	}
 	return field ? decide(field->test.used, field->test.positive, sum.yes, sum.no) | field->test.undecided : ~0ULL;
 }
 

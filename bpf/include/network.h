@@ -29,8 +29,16 @@ struct tcp_sock {
 struct sk_buff {
 	struct sock *sk;
 };
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
 struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+	u32 fd;
 	struct file *file;
 };
 

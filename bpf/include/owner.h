@@ -26,6 +26,13 @@ struct {
 	__type(value, struct owner);
 } tracee_owners SEC(".maps");
 
+/* An open socket, and whose it is. `inode` tells it from another that has come to its descriptor meanwhile. */
+struct socket_found {
+	u32 pid, fd;
+	u64 inode;
+	struct owner owner;
+};
+
 /* As fill_task, of any task and in programs that know no tasks. */
 static __noinline int context_of(struct task_context *context, struct task_struct *task)
 {
@@ -127,7 +134,7 @@ static __noinline int own_by_current(struct owner *owner)
 	context_of(&owner->task, task);
 	owner->generation = plan->generation;
 	owner->is_open = 0;
-	owner->slots = is_ourselves() ? 0 : plan->scoped ? scope_of_current(bank) : ~0ULL;
+	owner->slots = is_ourselves() ? 0 : plan->scoped ? scope_in_cgroups(bank) : ~0ULL;
 	return 0;
 }
 

@@ -75,15 +75,14 @@ static __always_inline int walk_path_from(struct path_walk *walk, u32 start)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	if (fs) {
-		walk->root_dentry = BPF_CORE_READ(fs, root.dentry);
-		walk->root_mount = BPF_CORE_READ(fs, root.mnt);
-	}
+	/* nothing is tested before the walk, which would be verified once for each way to it; of NULL NULL is read */
+	walk->root_dentry = BPF_CORE_READ(fs, root.dentry);
+	walk->root_mount = BPF_CORE_READ(fs, root.mnt);
 	struct dentry *dentry = walk->dentry;
-	/* the root of a file system never is hashed */
-	bool unhashed = !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 	walk->start = start;
 	repeat_long(walk->slot, PATH_PARTS, path_step, walk);
+	/* the root of a file system never is hashed */
+	bool unhashed = !BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry;
 	if (!walk->ended)
 		walk->flags |= CHUNK_CUT;
 	if (unhashed && !walk->detached && walk->start < PATH_END)

@@ -173,7 +173,10 @@ struct number_probe {
 struct text_probe {
 	u32 prefix_bits; /* of the LPM tries; the hash begins after it */
 	u32 key;
-	char text[TEXT_MAX];
+	union {
+		char text[TEXT_MAX];
+		u64 words[TEXT_MAX / 8];
+	};
 };
 
 /* An event's fields in tracee_fields: first those that are tested before the record is put together, then the others.

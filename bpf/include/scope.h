@@ -161,9 +161,11 @@ __noinline u64 same_slots(u32 bank, u64 generation)
 }
 
 /* The trees that a task stands in: walked once, then handed on at each fork, so an orphan keeps them. */
-static __noinline u64 tree_slots(struct task_state *state, u32 bank)
+GLOBAL_WITH_MEMORY u64 tree_slots(struct task_state *state, u32 bank)
 {
 	struct plan *plan = plan_of(bank);
+	if (!state)
+		return 0;
 	if (state->tree_generation != plan->generation) {
 		u64 same = state->tree_yes | state->tree_no ? same_slots(bank, state->tree_generation) : 0;
 		struct ancestry ancestry = {
@@ -236,8 +238,7 @@ static __noinline bool has_moved(struct task_state *state)
 	return true;
 }
 
-/* The slots whose scope holds for the current task, where any has a scope. A global function: verified once. */
-__noinline u64 scope_of_current(u32 bank)
+static __always_inline u64 current_scope(u32 bank)
 {
 	struct plan *plan = plan_of(bank);
 	struct task_struct *task = current_task();
@@ -272,6 +273,21 @@ __noinline u64 scope_of_current(u32 bank)
 		make_scope(state, bank);
 	}
 	return state->slots | ~plan->scoped;
+}
+
+/* The slots whose scope holds for the current task, where any has a scope. A global function: verified once. */
+__noinline u64 scope_of_current(u32 bank)
+{
+	return current_scope(bank);
+}
+
+/*
+ * The same for programs of cgroups, which not every kernel lets reach what is kept with tasks: global functions are
+ * verified even where nothing calls them (to 6.7), and then such a kernel would refuse the program.
+ */
+static __noinline u64 scope_in_cgroups(u32 bank)
+{
+	return current_scope(bank);
 }
 
 static __always_inline bool is_ourselves(void)

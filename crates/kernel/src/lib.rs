@@ -23,6 +23,7 @@ mod scan;
 mod securityfs;
 mod session;
 mod shared;
+mod sockets;
 mod ways;
 
 pub use containers::{Answer, Enrichment, QUESTIONS};

@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
-use libbpf_rs::{Iter, Link, Map, MapCore, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramMut};
+use libbpf_rs::{Link, Map, MapCore, Object, ObjectBuilder, OpenMapMut, OpenObject, ProgramMut};
 use tracee_core::budget;
 
 use crate::buffers::Buffers;
@@ -15,7 +14,7 @@ use crate::mapping::page_size;
 use crate::probe::Kernel;
 use crate::shared::MAX_EVENTS;
 use crate::ways::Part;
-use crate::{cgroup, judge, limits, messages, reduced, scan};
+use crate::{cgroup, judge, limits, messages, reduced, scan, sockets};
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee.bpf.o"));
 /// For kernels before 5.17: `bpf/include/older.h`
@@ -23,9 +22,7 @@ static OLDER_OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tracee-ol
 /// `SPARE_BUILDERS` of bpf/include/buffer.h
 const SPARE_BUILDERS: usize = 8;
 /// Run by hand.
-const NOT_ATTACHED: [&str; 3] = [scan::PROGRAM, judge::PROGRAM, SOCKETS];
-/// Finds whose the sockets are that are there.
-const SOCKETS: &str = "tracee_task_file_iter";
+const NOT_ATTACHED: [&str; 3] = [scan::PROGRAM, judge::PROGRAM, sockets::PROGRAM];
 
 /// What the object is opened from.
 pub struct Source {
@@ -165,10 +162,12 @@ pub fn attach(object: &Object) -> Result<Vec<(String, Link)>> {
 
 /// Runs the programs that look at what is there already, where the object has them.
 pub fn look_around(object: &Object) -> Result<()> {
-    for program in object.progs_mut().filter(|program| program.autoload() && program.name() == SOCKETS) {
+    let owners = object.maps().find(|map| map.name() == sockets::OWNERS);
+    for program in object.progs_mut().filter(|program| program.autoload() && program.name() == sockets::PROGRAM) {
         let link = program.attach().doing("look for sockets")?;
-        let mut pass = Iter::new(&link).doing("look for sockets")?;
-        pass.read_to_end(&mut Vec::new()).doing("look for sockets")?;
+        if let Some(owners) = &owners {
+            sockets::find_owners(&link, owners)?;
+        }
     }
     Ok(())
 }
