@@ -6,9 +6,10 @@ case "${1:-build}" in
 build) commands=(clang autoconf autopoint flex bison gawk make gcc pkg-config)
 	packages=(clang autoconf autopoint automake libtool flex bison gawk gettext make gcc libc6-dev pkg-config python3-venv) ;;
 test) commands=(gcc jq bpftool openssl busybox containerd runc dockerd docker podman conmon tcpdump tshark curl ip ping
-		sshd ssh cron logrotate)
+		sshd ssh cron logrotate nginx dnsmasq socat)
 	packages=(gcc libc6-dev jq bpftool openssl busybox-static containerd runc docker.io podman conmon tcpdump tshark curl
-		iproute2 iputils-ping openssh-server openssh-client cron logrotate) ;;
+		iproute2 iputils-ping openssh-server openssh-client cron logrotate nginx-light
+		dnsmasq-base socat) ;;
 bench) commands=(strace perf bpftrace iperf3)
 	packages=(strace linux-perf bpftrace iperf3) ;;
 kernels) commands=(qemu-system-x86_64 modprobe busybox)

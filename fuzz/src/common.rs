@@ -33,8 +33,15 @@ impl Sink {
 /// Writes a record in every format.
 pub fn write(record: &[u8]) {
     let Some(event) = Event::read(record) else { return };
-    let context =
-        Context { clock: Clock::default(), executable: None, matched: 1, policy_names: &[], host_mount_ns: 0 };
+    let context = Context {
+        clock: Clock::default(),
+        executable: None,
+        container: None,
+        lineage: None,
+        matched: 1,
+        policy_names: &[],
+        host_mount_ns: 0,
+    };
     FORMATS.with_borrow_mut(|(json, table, text)| {
         for format in [json as &mut dyn Format, table] {
             text.clear();

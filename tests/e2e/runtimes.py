@@ -191,12 +191,14 @@ class Containerd(Daemon):
     needs = ("containerd", "ctr", "runc")
     socket_name = "containerd.sock"
     namespace = "default"
+    state = "state"
+    """Where it keeps its state, in its folder."""
 
     def configure(self) -> None:
         (self.folder / "config.toml").write_text(
             f"""version = 2
 root = "{self.folder}/root"
-state = "{self.folder}/state"
+state = "{self.folder / self.state}"
 [grpc]
   address = "{self.socket}"
 [ttrpc]
@@ -277,6 +279,12 @@ state = "{self.folder}/state"
                 if "RUNNING" in line:
                     self.ask_in(namespace, "tasks", "kill", "--signal", str(int(signal.SIGKILL)), name)
                 subprocess.run([*self.client(namespace), "tasks", "delete", "--force", name], capture_output=True)
+
+
+class UsualContainerd(Containerd):
+    """One whose socket is where its state is, as the usual one's: so a container's cgroup leads to its state."""
+
+    state = ""
 
 
 class Docker(Daemon):
