@@ -61,7 +61,8 @@ static __noinline int flow_event(struct sock *sock, struct owner *owner, int sta
 {
 	u32 bank = config.bank;
 	u64 slots = slots_of_owner(owner, bank);
-	if (!is_served(event) || !(slots & plan_of(bank)->wanted[event % MAX_EVENTS]) || is_left_out())
+	if (!is_served(event) || !unless_riding(bank, slots & plan_of(bank)->wanted[event % MAX_EVENTS]) ||
+	    is_left_out())
 		return 0;
 	s32 slot = builder_take();
 	struct builder *builder = slot < 0 ? NULL : builder_at(slot);

@@ -46,8 +46,9 @@ __noinline u32 wanted_of(u32 kinds, u64 slots, u32 bank)
 {
 	struct plan *plan = plan_of(bank);
 	u32 wanted = 0;
-#define PACKET_WANTED(bit, event)                                                                      \
-	if (is_served(EVENT_##event) && kinds & WANTED_##event && plan->wanted[EVENT_##event] & slots) \
+	u64 deciding = slots & ~plan->riding;
+#define PACKET_WANTED(bit, event)                                                                         \
+	if (is_served(EVENT_##event) && kinds & WANTED_##event && plan->wanted[EVENT_##event] & deciding) \
 		wanted |= WANTED_##event;
 	PACKET_EVENTS(PACKET_WANTED)
 	return wanted;

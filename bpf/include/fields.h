@@ -31,6 +31,12 @@ static __always_inline u64 when_less(u64 a, u64 b)
 	return -(((~a & b) | ((~a | b) & difference)) >> 63);
 }
 
+/* Slots that an event is for; none, where all that are left only ride along with others. */
+static __always_inline u64 unless_riding(u32 bank, u64 slots)
+{
+	return slots & when_set(slots & ~plan_of(bank)->riding);
+}
+
 /* As numbers are compared: as wide as the field is, negative ones below the others. */
 static __always_inline u64 ordered(struct field *field, u64 value, u32 compat)
 {
@@ -151,7 +157,7 @@ static __always_inline u64 early_slots(u32 bank, u32 event, u64 slots, const u64
 		slots &=
 			field->source == FIELD_STRING ? field_string(index, value) : field_number(index, value, compat);
 	}
-	return slots;
+	return unless_riding(bank, slots);
 }
 
 /* Where chunk number `place` of the record begins; DATA_MAX where there is none. */
@@ -201,7 +207,7 @@ static __always_inline u64 late_slots(u32 slot, struct builder *builder)
 	u64 slots = builder->record.slots;
 	for (u32 i = 0; i < MOST_LATE && i < count && slots; i++)
 		slots &= late_field(slot, first + i);
-	return slots;
+	return unless_riding(bank, slots);
 }
 
 /* Sends the event that the builder holds, if any slot wants it still, and releases it. */

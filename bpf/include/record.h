@@ -194,6 +194,7 @@ struct plan {
 	u64 follow;              /* slots that go on to children */
 	u64 containers;          /* slots that ask for what container a task is in, */
 	u64 on_host;             /* ... and those, with all others, that pass where it is in none */
+	u64 riding;              /* slots that go along with events, but let none through by themselves */
 	u64 wanted[MAX_EVENTS];  /* slots that select the event */
 	u64 since[MAX_POLICIES]; /* generation in which the slot came to be what it is */
 	struct event_fields fields[MAX_EVENTS];

@@ -315,7 +315,7 @@ static __always_inline struct wanted watchers(u16 event)
 		return wanted;
 	wanted.slots = plan->wanted[event];
 	if (plan->scoped)
-		wanted.slots &= scope_of_current(wanted.bank);
+		wanted.slots = unless_riding(wanted.bank, wanted.slots & scope_of_current(wanted.bank));
 	return wanted;
 }
 

@@ -54,7 +54,14 @@ class Event:
     @property
     def name(self) -> str: ...
     @property
-    def id(self) -> int: ...
+    def id(self) -> int | str:
+        """Of what a signature found, the signature's ID."""
+    @property
+    def detection(self) -> dict[str, Any] | None:
+        """Of what a signature found, what is told of the signature, as in JSON."""
+    @property
+    def triggered_by(self) -> Event | None:
+        """Of what a signature found, the event that led to it."""
     @property
     def timestamp(self) -> int:
         """ns since 1970"""
@@ -200,6 +207,19 @@ class Tracer:
     @property
     def refusals(self) -> list[str]:
         """Of programs that the kernel did not take: what it said."""
+    def attend(self, watches_processes: bool) -> None:
+        """There will be somebody who takes `detections`; call before a plan with signatures is in use."""
+    def detections(self, seconds: float) -> tuple[dict[int, list[Event]], list[tuple[str, int, int, str]]] | None:
+        """What signatures are to look at next: events by the signature's number, and signals (kind, pid, start time,
+        container). Asking says that the last has been looked at. None when there will be none."""
+    def found(self, number: int, event: Event, data: dict[str, Any]) -> bool:
+        """Tells what a signature has found. Whether that is told on. Raises TypeError for what fits no field."""
+    def missed(self) -> dict[str, int]:
+        """Events that signatures did not look at since they could not follow, by name."""
+    def container(self, id: str) -> dict[str, Any] | None:
+        """What is known of a container, by its id. From any thread."""
+    def domain(self, address: str) -> str | None:
+        """The last name asked of DNS of which the address was an answer. From any thread."""
     def begin(
         self,
         outputs: list[tuple[str, int, bool, int | None]],
@@ -239,6 +259,12 @@ def facts(ring_pages: int) -> dict[str, Any]:
     """What the machine is and allows."""
 
 def events() -> list[EventKind]: ...
+def declare(declaration: str) -> tuple[int, EventKind]:
+    """Declares what a signature finds (JSON): its number, and the kind of event.
+
+    Raises ValueError for a type that no field can have.
+    """
+
 def call_numbers(compat: bool) -> dict[str, int]:
     """Numbers of system calls by name: as this machine's programs make them, or as 32-bit ones do."""
 

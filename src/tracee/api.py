@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracee._core import Event, Process
 from tracee.container_settings import ContainerSettings, parse_sockets, require
+from tracee.detecting import Detecting
 from tracee.events import DEFAULT
 from tracee.kernel import KernelSettings, load
 from tracee.policy import plan_from
@@ -39,6 +40,8 @@ class Trace:
         require(plan, containers)
         self._enrichment: Enrichment | None = None
         self._tracer = load(plan, settings or KernelSettings())
+        self._signatures = Detecting(self._tracer)
+        self._signatures.use(plan)
         self._tracer.begin([], subscribe=True, ask=containers.enrich, states=containers.states())
         if containers.enrich:
             from tracee.containers.enrich import Enrichment
@@ -78,6 +81,7 @@ class Trace:
     def close(self) -> None:
         """Ends the trace. Events that were not fetched are gone. Closing twice does nothing."""
         self._tracer.finish()
+        self._signatures.close()
         if self._enrichment:
             self._enrichment.close()
 
@@ -104,6 +108,7 @@ def trace(
     process_tree: bool = True,
     containers_enrich: bool = True,
     runtime_sockets: Sequence[str] = (),
+    signatures_dirs: Sequence[str] = (),
 ) -> Trace:
     """Begins to trace.
 
@@ -119,6 +124,7 @@ def trace(
         process_tree: give each event the ancestors of its process; keep working directories and arguments of processes.
         containers_enrich: ask runtimes for the names, images and pods of containers.
         runtime_sockets: where they listen, as ``--runtime-sockets`` takes it; without any, the usual places.
+        signatures_dirs: folders of own signatures, as ``--signatures-dir`` takes them.
 
     Returns:
         The trace: an iterator of events and a context manager.
@@ -131,6 +137,10 @@ def trace(
     settings = KernelSettings(
         perf_buffer_size=perf_buffer_size, sampling=sampling, exec_env=exec_env, process_tree=process_tree
     )
+    if signatures_dirs:
+        from tracee.detect.known import use_folders
+
+        use_folders(signatures_dirs)
     if events is None:
         events = () if policies and not (scope or filters) else (DEFAULT,)
     containers = ContainerSettings(containers_enrich, parse_sockets(runtime_sockets))

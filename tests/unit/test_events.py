@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracee.errors import InputError
-from tracee.events import kinds, listing, select, sets
+from tracee.events import catalogue, kinds, listing, select, sets
 
 
 def test_names_sets_and_wildcards() -> None:
@@ -42,11 +42,11 @@ def test_what_selects_nothing(words: list[str], message: str) -> None:
 
 
 def test_every_record_of_the_catalogue_is_whole() -> None:
-    for kind in kinds().values():
+    for kind in catalogue().values():
         assert kind.about and not kind.about.endswith("."), kind.name
         assert len({arg.name for arg in kind.args}) == len(kind.args), kind.name
         assert kind.attach, kind.name
-    assert len([kind for kind in kinds().values() if kind.category == "syscalls"]) >= 447
+    assert len([kind for kind in catalogue().values() if kind.category == "syscalls"]) >= 447
 
 
 def test_listing_has_a_line_for_each() -> None:

@@ -21,7 +21,7 @@ from tracee.doctor.proof.place import CannotBeDoneError, Place
 from tracee.doctor.proof.program import program
 from tracee.doctor.proof.registry import CALL, CALLS, INT80, RING, RINGS, THREAD, Deed, Expected
 from tracee.doctor.proof.ring import PARAMETERS, REQUEST, RESULT, Ring
-from tracee.events import kinds
+from tracee.events import catalogue
 
 OPEN = "security_file_open"
 
@@ -30,11 +30,11 @@ OPEN = "security_file_open"
 
 
 def test_every_event_but_system_calls_has_a_deed_or_a_reason() -> None:
-    events = {name for name, kind in kinds().items() if kind.category not in ("syscalls", "control")}
+    events = {name for name, kind in catalogue().items() if kind.category not in ("syscalls", "control")}
     done, unproven = {deed.event for deed in all_deeds()}, set(all_unproven())
     assert events <= done | unproven
     assert not done & unproven
-    assert done | unproven <= set(kinds())
+    assert done | unproven <= set(catalogue())
 
 
 def test_deeds_have_names_of_their_own() -> None:
@@ -46,7 +46,7 @@ def test_deeds_have_names_of_their_own() -> None:
 def test_what_a_deed_calls_blindness_some_way_states() -> None:
     for deed in all_deeds():
         if deed.variant in CALLS:
-            stated = " ".join(kinds()[deed.event].misses)
+            stated = " ".join(catalogue()[deed.event].misses)
             assert not deed.misses or any(word in stated for word in deed.misses), deed
 
 

@@ -114,7 +114,7 @@ pub fn tables(catalogue: &Catalogue, arch: &str) -> String {
             )
             .expect(put);
         }
-        out.push_str("] },\n");
+        out.push_str("], detection: None },\n");
     }
     out.push_str("];\n\n");
 

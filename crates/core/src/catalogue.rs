@@ -1,4 +1,7 @@
-//! What the build made of `catalogue/`: every event, its arguments, and the names of their values.
+//! What the build made of `catalogue/`: every event, its arguments, and the names of their values. What signatures find
+//! are events beside these, see [`crate::findings`].
+
+use crate::findings::{self, Detection};
 
 /// One kind of event. Its place in [`EVENTS`] is its index, the number that records carry.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub struct Event {
     pub attach: &'static [Way],
     pub syscall: bool,
     pub args: &'static [Arg],
+    /// Of what a signature finds: what is told of that.
+    pub detection: Option<&'static Detection>,
 }
 
 impl Event {
@@ -186,7 +191,13 @@ include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
 /// The event of that name, with its index.
 pub fn by_name(name: &str) -> Option<(u16, &'static Event)> {
-    (0u16..).zip(&EVENTS).find(|(_, event)| event.name == name)
+    (0u16..).zip(&EVENTS).find(|(_, event)| event.name == name).or_else(|| findings::by_name(name))
+}
+
+/// The event with that index.
+#[inline]
+pub fn by_index(index: u16) -> Option<&'static Event> {
+    EVENTS.get(usize::from(index)).or_else(|| findings::kind(index))
 }
 
 /// The word of `known` most like `word`, if any is like it at all.

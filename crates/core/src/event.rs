@@ -1,15 +1,23 @@
 //! A record with its meaning: the catalogue's view of the bytes.
 
+use serde::Deserialize;
 use smallvec::SmallVec;
 use zerocopy::FromBytes;
 
 use crate::catalogue::{self, Kind};
-use crate::record::{self, chunk, flags, Chunk, Head};
+use crate::findings;
+use crate::record::{self, chunk, flags, Chunk, Head, Owned};
 use crate::tree::Tree;
 use crate::value::{address, Bytes, Cred, List, Numbers, SockAddr, Symbols, Text, Timespec, Value};
 
-/// Chunks that may come after those of the arguments: what [`Event::script`] reads.
-const EXTRA: usize = 2;
+/// Chunks that may come after those of the arguments: what [`Event::script`] reads, and what findings have.
+const EXTRA: usize = findings::EXTRA;
+
+#[derive(Deserialize)]
+struct Beyond {
+    name: String,
+    value: serde_json::Value,
+}
 
 /// One event. Borrows the record; arguments are read when asked for.
 pub struct Event<'a> {
@@ -22,7 +30,7 @@ impl<'a> Event<'a> {
     /// `None` for bytes that are no record of an event of the catalogue.
     pub fn read(bytes: &'a [u8]) -> Option<Event<'a>> {
         let (head, rest) = record::split(bytes)?;
-        let info = catalogue::EVENTS.get(usize::from(head.event))?;
+        let info = catalogue::by_index(head.event)?;
         let chunks =
             if rest.len() < 4 { SmallVec::new() } else { record::chunks(rest).take(info.args.len() + EXTRA).collect() };
         Some(Event { head, info, chunks })
@@ -36,6 +44,35 @@ impl<'a> Event<'a> {
     /// A call made by a 32-bit program.
     pub fn is_compat(&self) -> bool {
         self.head.flags & flags::COMPAT != 0
+    }
+
+    /// Of a finding: what it has beyond its fields, objects of JSON as in `args`, with commas between.
+    pub fn beyond(&self) -> &'a [u8] {
+        self.of_finding(0)
+    }
+
+    /// What [`Event::beyond`] says, by name.
+    pub fn beyond_values(&self) -> Vec<(String, serde_json::Value)> {
+        let beyond = self.beyond();
+        let list = serde_json::from_slice::<Vec<Beyond>>(&[b"[", beyond, b"]"].concat()).unwrap_or_default();
+        list.into_iter().map(|one| (one.name, one.value)).collect()
+    }
+
+    /// Of a finding: the record of the event that led to it.
+    pub fn trigger(&self) -> Option<Owned> {
+        let bytes = self.of_finding(1);
+        (!bytes.is_empty()).then(|| Owned::copy(bytes))
+    }
+
+    /// Of a finding: the names of the policies that the event which led to it matched.
+    pub fn trigger_policies(&self) -> Vec<String> {
+        let names = self.of_finding(2).split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+    }
+
+    fn of_finding(&self, place: usize) -> &'a [u8] {
+        let place = self.info.detection.map(|_| self.info.args.len() + place);
+        place.and_then(|place| self.chunks.get(place)).map_or(&[], |chunk| chunk.bytes)
     }
 
     /// The value of argument `index`, [`Value::Null`] past the last.
@@ -68,6 +105,9 @@ impl<'a> Event<'a> {
 
     /// Of a script's exec: how many arguments the caller passed after the first, and the first.
     fn script(&self) -> Option<(u64, &'a [u8])> {
+        if self.info.detection.is_some() {
+            return None;
+        }
         let own = self.info.args.iter().filter(|arg| arg.chunk.is_some()).count();
         let (count, first) = (self.chunks.get(own)?, self.chunks.get(own + 1)?);
         Some((u64::from_le_bytes(*count.bytes.first_chunk()?), first.bytes))

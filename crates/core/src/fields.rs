@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::catalogue::{Arg, Event, Kind, EVENTS};
-use crate::filter::{FieldOf, FieldTest, Rule, Test};
+use crate::filter::{FieldOf, FieldTest, Filter, Rule, Test};
 use crate::names::Named;
 use crate::tables::{field_key, shape, Tables, TextTest, Verdict, MAX_FIELDS, MAX_RANGES};
 
@@ -69,11 +69,12 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// `rules`: by event index. `shared`: slots and events that are left out.
-    pub fn new(rules: &[Vec<Rule>], shared: &HashSet<(usize, u16)>, tables: &mut Tables) -> Fields {
+    /// `shared`: slots and events that are left out.
+    pub fn new(filter: &Filter, shared: &HashSet<(usize, u16)>, tables: &mut Tables) -> Fields {
         let mut fields = Fields::default();
-        for ((index, event), rules) in (0..).zip(&EVENTS).zip(rules) {
-            let decided: Vec<&Rule> = rules.iter().filter(|rule| !shared.contains(&(rule.slot, index))).collect();
+        for (index, event) in (0..).zip(&EVENTS) {
+            let rules = filter.rules_of(index);
+            let decided: Vec<&Rule> = rules.filter(|rule| !shared.contains(&(rule.slot, index))).collect();
             fields.add_event(index, event, &decided, tables);
         }
         fields

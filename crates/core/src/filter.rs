@@ -22,13 +22,22 @@ use crate::value::{SockAddr, Text, Value};
 /// The rules of all policies, by event.
 #[derive(Debug)]
 pub struct Filter {
-    pub(crate) rules: Vec<Vec<Rule>>,
+    rules: Vec<Vec<Rule>>,
+    /// The same for what signatures find.
+    of_findings: FxHashMap<u16, Vec<Rule>>,
+    /// What signatures select, by event; a rule's policy is the signature's number.
+    selected: FxHashMap<u16, Vec<Rule>>,
+    /// The slot of signatures, where there are some.
+    pub signatures: Option<usize>,
     /// By event: all its rules are plain, and each stands in its policy's own slot.
     plain: Vec<bool>,
     scope_tests: Vec<ScopeTest>,
     /// What slots ask of containers.
     pub containers: Conditions,
 }
+
+/// Numbers of signatures.
+pub type Takers = SmallVec<[u16; 4]>;
 
 /// Part of a scope that the kernel may have left open.
 #[derive(Debug)]
@@ -105,14 +114,37 @@ impl Default for Filter {
 impl Filter {
     pub fn new() -> Filter {
         let rules = EVENTS.iter().map(|_| Vec::new()).collect();
-        let containers = Conditions::default();
-        Filter { rules, plain: vec![true; EVENTS.len()], scope_tests: Vec::new(), containers }
+        Filter {
+            rules,
+            of_findings: FxHashMap::default(),
+            selected: FxHashMap::default(),
+            signatures: None,
+            plain: vec![true; EVENTS.len()],
+            scope_tests: Vec::new(),
+            containers: Conditions::default(),
+        }
     }
 
     pub fn add(&mut self, event: u16, rule: Rule) {
-        let event = usize::from(event);
-        self.plain[event] &= rule.fields.is_empty() && rule.container.is_none() && rule.slot == rule.policy;
-        self.rules[event].push(rule);
+        let place = usize::from(event);
+        match self.rules.get_mut(place) {
+            Some(rules) => {
+                self.plain[place] &= rule.is_plain();
+                rules.push(rule);
+            }
+            None => self.of_findings.entry(event).or_default().push(rule),
+        }
+    }
+
+    /// Adds what a signature selects; the rule's policy is the signature's number.
+    pub fn add_selected(&mut self, event: u16, rule: Rule) {
+        self.selected.entry(event).or_default().push(rule);
+    }
+
+    /// All rules about an event of the catalogue.
+    pub(crate) fn rules_of(&self, event: u16) -> impl Iterator<Item = &Rule> {
+        let rules = self.rules.get(usize::from(event)).into_iter().flatten();
+        rules.chain(self.selected.get(&event).into_iter().flatten())
     }
 
     pub fn take_scope_tests(&mut self, scope: &Scope) {
@@ -125,9 +157,9 @@ impl Filter {
         }
     }
 
-    /// Whether any rule is about the event.
+    /// Whether any rule is about the event, or any signature selects it.
     pub fn wants(&self, event: u16) -> bool {
-        !self.rules[usize::from(event)].is_empty()
+        !self.rules[usize::from(event)].is_empty() || self.selected.contains_key(&event)
     }
 
     /// The policies that the event matches, by the slots that the kernel let through. `executable`: the path, where
@@ -138,6 +170,33 @@ impl Filter {
 
     /// As [`Filter::matching`]. `passed`: what [`Conditions::passed`] says of the subject.
     pub fn matching_with(&self, event: &Event, executable: Option<&[u8]>, subject: Subject, passed: u64) -> u64 {
+        let slots = self.slots(event, executable, passed);
+        let place = usize::from(event.head.event);
+        let rules = self.rules.get(place).or_else(|| self.of_findings.get(&event.head.event));
+        let rules = rules.map_or(&[][..], Vec::as_slice);
+        if self.plain.get(place) == Some(&true) {
+            return rules.iter().fold(0, |all, rule| all | slots & 1 << rule.slot);
+        }
+        let passed = rules.iter().filter(|r| slots >> r.slot & 1 != 0 && r.passes(event, executable, subject));
+        passed.fold(0, |all, rule| all | 1 << rule.policy)
+    }
+
+    /// The signatures that the event is for, by their numbers. `passed`: as in [`Filter::matching_with`].
+    pub fn taking(&self, event: &Event, executable: Option<&[u8]>, subject: Subject, passed: u64) -> Takers {
+        let Some(rules) = self.selected.get(&event.head.event) else { return Takers::new() };
+        let slots = self.slots(event, executable, passed);
+        let mut takers = Takers::new();
+        for rule in rules {
+            let number = rule.policy as u16;
+            if slots >> rule.slot & 1 != 0 && !takers.contains(&number) && rule.passes(event, executable, subject) {
+                takers.push(number);
+            }
+        }
+        takers
+    }
+
+    /// What is left of the event's slots by the scopes that the kernel may have left open.
+    fn slots(&self, event: &Event, executable: Option<&[u8]>, passed: u64) -> u64 {
         let mut slots = event.head.slots;
         // nor is what it tells of no cgroup in or out of a container
         if event.head.task.cgroup_id != 0 {
@@ -157,13 +216,7 @@ impl Filter {
                 slots &= !test.slot;
             }
         }
-        let index = usize::from(event.head.event);
-        let rules = &self.rules[index];
-        if self.plain[index] {
-            return rules.iter().fold(0, |all, rule| all | slots & 1 << rule.slot);
-        }
-        let passed = rules.iter().filter(|r| slots >> r.slot & 1 != 0 && r.passes(event, executable, subject));
-        passed.fold(0, |all, rule| all | 1 << rule.policy)
+        slots
     }
 }
 
@@ -204,6 +257,11 @@ impl Rule {
     /// `slot`: the bit by which the kernel lets its events through.
     pub fn new(policy: usize, slot: usize) -> Rule {
         Rule { policy, slot, fields: FxHashMap::default(), container: None, paths: Vec::new() }
+    }
+
+    /// The slot alone decides it.
+    fn is_plain(&self) -> bool {
+        self.fields.is_empty() && self.container.is_none() && self.slot == self.policy
     }
 
     fn passes(&self, event: &Event, executable: Option<&[u8]>, subject: Subject) -> bool {

@@ -1,6 +1,6 @@
 //! Holes in the record, told in the record itself.
 
-use crate::catalogue::{index, EVENTS};
+use crate::catalogue::{self, index};
 use crate::record::{Head, Owned};
 use crate::time::Clock;
 
@@ -20,7 +20,7 @@ impl Loss {
     pub fn record(&self, clock: Clock) -> Owned {
         let head = Head { time: self.to, event: index::EVENTS_LOST, cpu: self.cpu as u16, ..Head::default() };
         let mut record = Owned::new(&head);
-        let name = EVENTS.get(usize::from(self.event)).map_or("unknown", |event| event.name);
+        let name = catalogue::by_index(self.event).map_or("unknown", |event| event.name);
         record.push_chunk(name.as_bytes(), 0);
         for number in [self.cpu.into(), clock.wall(self.from), clock.wall(self.to), self.count] {
             record.push_chunk(&number.to_le_bytes(), 0);

@@ -1,24 +1,26 @@
 //! A batch of records, from the ring to text: decode, filter, format, in that order.
 
+pub mod batch;
 mod contained;
+pub mod detected;
 mod networked;
 
 use std::sync::Arc;
 
-use zerocopy::IntoBytes;
-
 use crate::catalogue::index;
 use crate::containers::waiting::{Held, Waiting};
-use crate::containers::{Containers, Details};
+use crate::containers::Containers;
 use crate::event::Event;
-use crate::filter::Filter;
+use crate::filter::{Filter, Takers};
 use crate::format::{Context, Format};
 use crate::network::capture::Kept;
 use crate::network::keeper::Keeper;
-use crate::network::Network;
+use crate::network::{Network, Shown};
 use crate::record::{self, control, Head, Owned};
-use crate::tasks::{Lineage, Lineages, Tasks};
+use crate::tasks::{Lineages, Tasks};
 use crate::time::Clock;
+pub use batch::{Batch, Member};
+use detected::Detecting;
 
 /// An output hands its buffer on at this size.
 pub const BLOCK: usize = 256 << 10;
@@ -27,78 +29,6 @@ pub const BLOCK: usize = 256 << 10;
 pub trait Sink: Send {
     /// Takes the text in `block` and leaves it empty. May wait: what happens meanwhile is kept in the rings.
     fn write(&mut self, block: &mut Vec<u8>);
-}
-
-/// Events for a reader that wants them as events: a batch of matched records, each with what the pipeline found out.
-#[derive(Debug, Default)]
-pub struct Batch {
-    /// Records, each at the start of a word, as their heads must be.
-    words: Vec<u64>,
-    rows: Vec<Row>,
-    pub clock: Clock,
-}
-
-#[derive(Debug)]
-struct Row {
-    /// In words.
-    start: usize,
-    /// In bytes.
-    length: usize,
-    matched: u64,
-    names: Arc<Vec<String>>,
-    executable: Option<Arc<[u8]>>,
-    container: Option<Arc<Details>>,
-    lineage: Option<Arc<Lineage>>,
-}
-
-/// An event of a [`Batch`].
-pub struct Member<'a> {
-    pub event: Event<'a>,
-    /// The policies that it matched, by their places in `names`.
-    pub matched: u64,
-    pub names: &'a [String],
-    pub executable: Option<&'a [u8]>,
-    pub container: Option<&'a Arc<Details>>,
-    pub lineage: Option<&'a Arc<Lineage>>,
-}
-
-impl Batch {
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    pub fn get(&self, index: usize) -> Option<Member<'_>> {
-        let row = self.rows.get(index)?;
-        let event = Event::read(&self.words[row.start..].as_bytes()[..row.length])?;
-        let (executable, names) = (row.executable.as_deref(), &row.names);
-        let (container, lineage) = (row.container.as_ref(), row.lineage.as_ref());
-        Some(Member { event, matched: row.matched, names, executable, container, lineage })
-    }
-
-    /// The bytes of event `index`.
-    pub fn record(&self, index: usize) -> Option<&[u8]> {
-        let row = self.rows.get(index)?;
-        Some(&self.words[row.start..].as_bytes()[..row.length])
-    }
-
-    fn push(&mut self, record: &[u8], context: &Context, names: &Arc<Vec<String>>) {
-        let start = self.words.len();
-        self.words.resize(start + record.len().div_ceil(8), 0);
-        self.words[start..].as_mut_bytes()[..record.len()].copy_from_slice(record);
-        self.rows.push(Row {
-            start,
-            length: record.len(),
-            matched: context.matched,
-            names: names.clone(),
-            executable: context.executable.map(|executable| executable.path.clone()),
-            container: context.container.cloned(),
-            lineage: context.lineage.cloned(),
-        });
-    }
 }
 
 /// Takes whole batches. May wait, like a [`Sink`].
@@ -127,6 +57,10 @@ pub struct Counters {
     pub containers_unnamed: u64,
     /// Containers that had no room in the table, and count as the host.
     pub containers_left_out: u64,
+    /// Findings of signatures.
+    pub findings: u64,
+    /// Findings that are not told, since too many findings led to them.
+    pub findings_too_deep: u64,
 }
 
 /// What records of one of the kernel side's plans are tested by, and the names of its policies.
@@ -153,6 +87,7 @@ pub struct Pipeline {
     keeper: Option<Keeper>,
     host_mount_ns: u32,
     exits: Exits,
+    detecting: Option<Detecting>,
     pub counters: Counters,
 }
 
@@ -181,6 +116,7 @@ impl Pipeline {
             keeper: None,
             host_mount_ns,
             exits: Exits::default(),
+            detecting: None,
             counters: Counters::default(),
         }
     }
@@ -216,6 +152,11 @@ impl Pipeline {
         self.keeper.as_mut().map_or_else(Default::default, |keeper| (keeper.kept(), keeper.problem()))
     }
 
+    /// Names of addresses by DNS, for other threads.
+    pub fn shown_names(&self) -> Shown {
+        self.network.shown()
+    }
+
     /// Takes what the other bank's records are tested by from now on; those of this bank still come.
     pub fn replace(&mut self, policies: Policies, bank: usize) {
         self.bank = bank % self.policies.len();
@@ -249,6 +190,9 @@ impl Pipeline {
             control::FLOW => self.flow(head, rest),
             _ => self.control(head, rest),
         };
+        if let Some(detecting) = self.detecting.as_mut().filter(|_| head.event == control::EXIT) {
+            detecting.process_gone(head);
+        }
         if let Some(keeper) = self.keeper.as_mut().filter(|_| head.event == control::FORK) {
             keeper.begun(head.task.host_pid);
         }
@@ -275,8 +219,13 @@ impl Pipeline {
         let (subject, waits) = self.subject(container);
         let passed = self.containers.passed(container, bank, waits);
         let policies = &self.policies[bank];
-        let matched = policies.filter.matching_with(event, executable.map(|e| &*e.path), subject, passed);
-        if matched == 0 {
+        let path = executable.map(|e| &*e.path);
+        let matched = policies.filter.matching_with(event, path, subject, passed);
+        let takers = match self.detecting {
+            Some(_) => policies.filter.taking(event, path, subject, passed),
+            None => Takers::new(),
+        };
+        if matched == 0 && takers.is_empty() {
             return;
         }
         let parent = event.head.task.host_ppid;
@@ -285,7 +234,6 @@ impl Pipeline {
             let held = Held::event(bytes, policies, executable, lineage);
             return self.hold(key, held);
         }
-        self.counters.matched += 1;
         let context = Context {
             clock: self.clock,
             executable,
@@ -295,12 +243,19 @@ impl Pipeline {
             policy_names: &policies.names,
             host_mount_ns: self.host_mount_ns,
         };
-        self.exits.take(bytes, event, &context, &policies.names, &mut self.counters);
+        let counters = &mut self.counters;
+        if let Some(detecting) = &mut self.detecting {
+            detecting.take(bytes, &context, policies, takers);
+        }
+        self.exits.take(bytes, event, &context, policies, counters);
     }
 
     /// Hands on what is waiting in buffers.
     pub fn flush(&mut self) {
         self.exits.flush(self.clock, &mut self.counters);
+        if let Some(detecting) = &mut self.detecting {
+            detecting.flush(self.clock);
+        }
         if let Some(keeper) = &mut self.keeper {
             keeper.flush();
         }
@@ -313,9 +268,13 @@ impl Exits {
         bytes: &[u8],
         event: &Event,
         context: &Context,
-        names: &Arc<Vec<String>>,
+        policies: &Arc<Policies>,
         counters: &mut Counters,
     ) {
+        if context.matched == 0 {
+            return;
+        }
+        counters.matched += 1;
         for output in &mut self.outputs {
             output.format.write(&mut output.buffer, event, context);
             if output.buffer.len() >= BLOCK {
@@ -324,8 +283,8 @@ impl Exits {
             }
         }
         if self.subscriber.is_some() {
-            self.batch.push(bytes, context, names);
-            if self.batch.words.len() * 8 >= BLOCK {
+            self.batch.push(bytes, context, policies, Takers::new());
+            if self.batch.bytes() >= BLOCK {
                 self.hand_over(context.clock);
             }
         }

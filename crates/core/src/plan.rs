@@ -1,16 +1,23 @@
 //! What is to be traced, as the command line or policy files say it, before anything is made of it.
 
+mod detected;
+
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use crate::catalogue::{self, EVENTS};
 use crate::dump::{self, Dump};
 use crate::fields::Fields;
-use crate::filter::{rule_keys, Filter, Rule};
+use crate::filter::{Filter, Rule};
+use crate::findings;
 use crate::predicate::Predicate;
 use crate::scope::{Scope, MAX_POLICIES};
 use crate::slots::Slots;
 use crate::tables::Tables;
 use crate::watch::{self, Watches};
+use detected::narrowing;
+pub use detected::Signature;
 
 /// All policies at once.
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +27,9 @@ pub struct Plan {
     /// The packets of all tasks in the scopes of policies are kept in files.
     #[serde(default)]
     pub capture_packets: bool,
+    /// Those that look at events; where something is wrong with one, it counts as a policy after the others.
+    #[serde(default)]
+    pub signatures: Vec<Signature>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -61,8 +71,10 @@ pub struct Compiled {
     pub tables: Tables,
     /// By event index: the slots that select it.
     pub wanted: Vec<u64>,
-    /// By event index: the slots that need it, to show it or for what is derived from it.
+    /// By event index: the slots that need it, to show it or for what is derived from it; and those that ride along.
     pub needed: Vec<u64>,
+    /// Slots that let no event through by themselves.
+    pub riding: u64,
     pub filter: Filter,
     pub names: Vec<String>,
     /// Memory of the kernel that is to be shown.
@@ -88,7 +100,12 @@ impl Plan {
             let message = format!("{} policies: at most {MAX_POLICIES} fit", self.policies.len());
             return Err(vec![PlanError { policy: MAX_POLICIES, rule: None, predicate: None, message }]);
         }
+        if self.policies.len() == MAX_POLICIES && self.detects() {
+            let message = format!("{MAX_POLICIES} policies, and signatures: together at most {MAX_POLICIES} fit");
+            return Err(vec![PlanError { policy: MAX_POLICIES - 1, rule: None, predicate: None, message }]);
+        }
         let mut compiler = Compiler::new(self, before);
+        compiler.note_sources(&self.signatures);
         for (policy, spec) in self.policies.iter().enumerate() {
             compiler.add_scope(policy, compiler.slots.own(policy), &spec.scope, None);
         }
@@ -97,9 +114,21 @@ impl Plan {
                 compiler.add_rule(policy, spec, r, rule);
             }
         }
+        for (place, signature) in (self.policies.len()..).zip(&self.signatures) {
+            compiler.add_signature(place, signature);
+        }
         compiler.finish(self)
     }
+
+    /// Whether it is about findings, too.
+    fn detects(&self) -> bool {
+        let rules = || self.policies.iter().flat_map(|policy| &policy.rules);
+        !self.signatures.is_empty() || rules().any(|rule| findings::by_name(&rule.event).is_some())
+    }
 }
+
+/// Stands for a policy's name, and can be none's.
+const SIGNATURES: &str = "\0signatures";
 
 struct Compiler<'a> {
     before: Option<&'a Slots>,
@@ -107,6 +136,12 @@ struct Compiler<'a> {
     scope: Scope,
     tables: Tables,
     wanted: Vec<u64>,
+    /// By event index: slots that ride along with it.
+    riders: Vec<u64>,
+    /// By findings: what their signatures select.
+    sources: HashMap<u16, Vec<u16>>,
+    /// The policy that signatures are.
+    detector: usize,
     filter: Filter,
     watches: Watches,
     errors: Vec<PlanError>,
@@ -114,14 +149,25 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(plan: &Plan, before: Option<&'a Slots>) -> Compiler<'a> {
-        let policies: Vec<_> = plan.policies.iter().map(|policy| (&*policy.name, &*policy.scope)).collect();
+        let mut policies: Vec<_> = plan.policies.iter().map(|policy| (&*policy.name, &*policy.scope)).collect();
+        let detector = policies.len();
+        let mut filter = Filter::new();
+        let detects = plan.detects();
+        if detects {
+            policies.push((SIGNATURES, &[]));
+        }
+        let slots = Slots::new(&policies, before);
+        filter.signatures = detects.then(|| slots.own(detector));
         Compiler {
             before,
-            slots: Slots::new(&policies, before),
+            slots,
+            riders: vec![0; EVENTS.len()],
+            sources: HashMap::new(),
+            detector,
             scope: Scope::default(),
             tables: Tables::default(),
             wanted: vec![0; EVENTS.len()],
-            filter: Filter::new(),
+            filter,
             watches: Watches::default(),
             errors: Vec::new(),
         }
@@ -140,18 +186,16 @@ impl<'a> Compiler<'a> {
 
     fn add_rule(&mut self, policy: usize, spec: &Policy, r: usize, rule: &PlanRule) {
         let Some((index, event)) = catalogue::by_name(&rule.event) else {
-            let hint = catalogue::nearest_hint(&rule.event, EVENTS.iter().map(|e| e.name));
+            let known = EVENTS.iter().map(|e| e.name).chain(findings::names());
+            let hint = catalogue::nearest_hint(&rule.event, known);
             let message = format!("unknown event {:?}{hint}", rule.event);
             self.errors.push(PlanError { policy, rule: Some(r), predicate: None, message });
             return;
         };
-        let (places, narrowed): (Vec<usize>, Vec<Predicate>) = rule
-            .filters
-            .iter()
-            .enumerate()
-            .filter(|(_, predicate)| rule_keys().any(|key| key == predicate.field))
-            .map(|(place, predicate)| (place, predicate.clone()))
-            .unzip();
+        if event.detection.is_some() {
+            return self.add_finding(policy, spec, r, rule, (index, event));
+        }
+        let (places, narrowed) = narrowing(rule);
         let follows = self.scope.follow >> self.slots.own(policy) & 1 != 0;
         let place = self.slots.place(policy, index, &narrowed, follows, self.before);
         if place.new {
@@ -197,17 +241,22 @@ impl<'a> Compiler<'a> {
         self.scope.finish(self.slots.used());
         self.filter.take_scope_tests(&self.scope);
         let mut needed = self.wanted.clone();
+        let mut riders = self.riders;
         for (index, event) in (0..).zip(&EVENTS) {
             let slots = self.wanted[usize::from(index)];
             // what looks for nothing needs nothing
             let slots = if watch::is_about_symbols(index) { self.watches.slots(index) } else { slots };
             for base in event.bases() {
                 needed[usize::from(base)] |= slots;
+                riders[usize::from(base)] |= riders[usize::from(index)];
                 // what is derived from it is not to miss what is not shown itself
                 self.slots.share(slots, base);
             }
         }
-        let fields = Fields::new(&self.filter.rules, &self.slots.shared, &mut self.tables);
+        for (needed, riders) in needed.iter_mut().zip(riders).filter(|(needed, _)| **needed != 0) {
+            *needed |= riders;
+        }
+        let fields = Fields::new(&self.filter, &self.slots.shared, &mut self.tables);
         self.tables.finish();
         let names = plan.policies.iter().map(|p| p.name.clone()).collect();
         Ok(Compiled {
@@ -216,6 +265,7 @@ impl<'a> Compiler<'a> {
             tables: self.tables,
             wanted: self.wanted,
             needed,
+            riding: self.slots.riding(),
             filter: self.filter,
             names,
             dumps: dump::of(plan),

@@ -126,11 +126,25 @@ impl Owned {
         owned
     }
 
+    /// The record that these bytes are.
+    pub fn copy(bytes: &[u8]) -> Owned {
+        let mut owned = Owned { words: Vec::new(), length: 0 };
+        owned.extend(bytes);
+        owned
+    }
+
     /// A record of this head and these chunks, each with its header.
     pub fn of(head: &Head, chunks: &[u8]) -> Owned {
         let mut owned = Owned::new(head);
         owned.extend(chunks);
         owned
+    }
+
+    /// More slots that may match.
+    pub fn add_slots(&mut self, slots: u64) {
+        if let Ok((head, _)) = Head::mut_from_prefix(self.words.as_mut_bytes()) {
+            head.slots |= slots;
+        }
     }
 
     /// The slots that may match, and whether they are of the second bank.

@@ -2,6 +2,9 @@
 //! filters), or is the second of its policy for the same event, gets one of its own as long as there are any, so that
 //! the kernel can decide it; else it shares the policy's, and is decided in user space.
 //!
+//! Signatures are one more policy, whose rules are what they select. Rules about what signatures find have slots that only go
+//! along with the events that lead to it ([`Slots::ride`]).
+//!
 //! A policy that stays when others are replaced keeps its slots, and so what the kernel has kept of them with each task.
 
 use std::collections::HashSet;
@@ -29,6 +32,8 @@ struct Meaning {
     scope: Vec<Predicate>,
     /// What its rules add to the policy's scope.
     narrowed: Vec<Predicate>,
+    /// It only goes along with events that others want, see [`Slots::ride`].
+    rides: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,7 @@ impl Slots {
         let mut all = Slots { slots, own, shared: HashSet::new(), taken: HashSet::new(), kept: 0 };
         let meaning = |policy: usize| {
             let (name, scope) = policies[policy];
-            Meaning { policy: name.into(), scope: scope.to_vec(), narrowed: Vec::new() }
+            Meaning { policy: name.into(), scope: scope.to_vec(), narrowed: Vec::new(), rides: false }
         };
         // who stays is first, so that nobody else takes his slot
         let mut rest: Vec<usize> = (0..policies.len()).collect();
@@ -108,7 +113,7 @@ impl Slots {
     ) -> Place {
         let own = self.own[policy];
         let free = |i: usize| !self.taken.contains(&(i, event));
-        let fits = |slot: &Slot| slot.policy == policy && slot.meaning.narrowed == narrowed;
+        let fits = |slot: &Slot| slot.policy == policy && slot.meaning.narrowed == narrowed && !slot.meaning.rides;
         let mut all = self.slots.iter().enumerate();
         let mut found = all.find(|(i, slot)| free(*i) && slot.as_ref().is_some_and(fits)).map(|(i, _)| i);
         if narrowed.is_empty() && free(own) {
@@ -117,7 +122,7 @@ impl Slots {
         let apart = !whole || narrowed.is_empty();
         let place = if let Some(slot) = found {
             Place { slot, new: false, shared: false }
-        } else if let Some(slot) = apart.then(|| self.make(policy, narrowed, before)).flatten() {
+        } else if let Some(slot) = apart.then(|| self.make(policy, narrowed, false, before)).flatten() {
             Place { slot, new: true, shared: false }
         } else {
             self.shared.insert((own, event));
@@ -127,9 +132,24 @@ impl Slots {
         place
     }
 
-    fn make(&mut self, policy: usize, narrowed: &[Predicate], before: Option<&Slots>) -> Option<usize> {
+    /// The slot for what `policy` asks of the tasks of findings, and whether it is new; `None` where there is no room. It
+    /// goes along with the events that lead to them, so that the kernel decides the scope, but lets none through itself.
+    pub fn ride(&mut self, policy: usize, narrowed: &[Predicate], before: Option<&Slots>) -> Option<(usize, bool)> {
+        let fits = |slot: &Slot| slot.policy == policy && slot.meaning.narrowed == narrowed && slot.meaning.rides;
+        let known = self.slots.iter().position(|slot| slot.as_ref().is_some_and(fits));
+        known.map(|slot| (slot, false)).or_else(|| Some((self.make(policy, narrowed, true, before)?, true)))
+    }
+
+    /// Slots that only go along with events.
+    pub fn riding(&self) -> u64 {
+        let all = self.slots.iter().enumerate();
+        let riding = all.filter(|(_, slot)| slot.as_ref().is_some_and(|slot| slot.meaning.rides));
+        riding.fold(0, |all, (slot, _)| all | 1 << slot)
+    }
+
+    fn make(&mut self, policy: usize, narrowed: &[Predicate], rides: bool, before: Option<&Slots>) -> Option<usize> {
         let own = self.slots[self.own[policy]].as_ref()?;
-        let meaning = Meaning { narrowed: narrowed.to_vec(), ..own.meaning.clone() };
+        let meaning = Meaning { narrowed: narrowed.to_vec(), rides, ..own.meaning.clone() };
         let kept = self.kept_slot(&meaning, before);
         let slot = kept.or_else(|| self.slots.iter().position(Option::is_none))?;
         if kept.is_some() {

@@ -30,6 +30,8 @@ const SLEEP: Duration = Duration::from_millis(100);
 const BUSY: usize = 1000;
 /// But a person sees an event at the latest after this.
 const FLUSH: Duration = Duration::from_millis(50);
+/// At the end signatures are waited for in steps of this.
+const DETECTING: Duration = Duration::from_millis(1);
 const CLOCK: Duration = Duration::from_secs(1);
 /// Remarks that wait for somebody to ask for them.
 const MOST_REMARKS: usize = 256;
@@ -123,8 +125,10 @@ pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Res
         if let Some(text) = feed.containers.refused.take() {
             progress.remark(text);
         }
+        pipeline.take_findings();
         let (quiet, busy) = (taken == 0, taken > BUSY);
-        let over = quiet && !pipeline.is_waiting() && end.is_some_and(|end| settled > end);
+        let read = quiet && !pipeline.is_waiting() && end.is_some_and(|end| settled > end);
+        let over = read && pipeline.has_detected(since_boot());
         if let Some(objects) = &mut finders.objects {
             tell_objects(objects, pipeline, progress, until, over);
         }
@@ -156,6 +160,11 @@ pub fn run(feed: &mut Feed, pipeline: &mut Pipeline, progress: &Progress) -> Res
         }
         if over {
             return Ok(());
+        }
+        if read {
+            // signatures are still looking
+            std::thread::sleep(DETECTING);
+            continue;
         }
         if end.is_some() && !pipeline.is_waiting() || busy {
             continue;

@@ -43,6 +43,7 @@ struct PlanBytes {
     follow: u64,
     containers: u64,
     on_host: u64,
+    riding: u64,
     wanted: [u64; MAX_EVENTS],
     since: [u64; MAX_POLICIES],
     /// `struct event_fields`
@@ -160,6 +161,7 @@ impl Config {
         put(offset_of!(PlanBytes, scoped), plan.scope.scoped);
         put(offset_of!(PlanBytes, follow), plan.scope.follow);
         put(offset_of!(PlanBytes, containers), plan.scope.containers.used);
+        put(offset_of!(PlanBytes, riding), plan.riding);
         put(offset_of!(PlanBytes, on_host), plan.scope.containers.passed(Subject::default()));
         self.word(plan_at + offset_of!(PlanBytes, generation)).store(generation, Ordering::Release);
     }

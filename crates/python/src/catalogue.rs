@@ -38,7 +38,7 @@ pub fn events(py: Python<'_>) -> PyResult<Vec<EventKind>> {
     EVENTS.iter().map(|event| kind(py, event)).collect()
 }
 
-fn kind(py: Python<'_>, event: &'static core::Event) -> PyResult<EventKind> {
+pub fn kind(py: Python<'_>, event: &'static core::Event) -> PyResult<EventKind> {
     let family = |arg: &'static core::Arg| match arg.names {
         core::Names::Family(index) => Some(core::FAMILIES[usize::from(index)].name),
         _ => None,

@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use tracee_core::event::Event as CoreEvent;
 use tracee_core::format::json::Json;
-use tracee_core::format::{Context, Format};
+use tracee_core::format::Format;
 use tracee_core::pipeline::{Batch, Member};
 use tracee_core::tree::{Node, Tree};
 use tracee_core::value::{SockAddr, Text, Timespec, Value};
@@ -26,7 +26,7 @@ impl Event {
         Event { batch, index, args: PyOnceLock::new() }
     }
 
-    fn parts(&self) -> PyResult<Member<'_>> {
+    pub fn parts(&self) -> PyResult<Member<'_>> {
         self.batch.get(self.index).ok_or_else(|| PyValueError::new_err("no such event in the batch"))
     }
 
@@ -43,8 +43,26 @@ impl Event {
     }
 
     #[getter]
-    fn id(&self) -> PyResult<u32> {
-        self.with(|e| e.info.id)
+    fn id<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let info = self.with(|e| e.info)?;
+        Ok(match info.detection {
+            Some(detection) => PyString::new(py, detection.id).into_any(),
+            None => info.id.into_pyobject(py)?.into_any(),
+        })
+    }
+
+    /// Of a finding: what is told of its signature, as in JSON.
+    #[getter]
+    fn detection<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some(detection) = self.with(|e| e.info.detection)? else { return Ok(None) };
+        let object = serde_json::from_str(detection.json).map_err(|e| PyValueError::new_err(e.to_string()))?;
+        crate::detections::from_json(py, &object).map(Some)
+    }
+
+    /// Of a finding: the event that led to it.
+    #[getter]
+    fn triggered_by(&self) -> Option<Event> {
+        self.batch.trigger(self.index).map(|batch| Event::new(Arc::new(batch), 0))
     }
 
     #[getter]
@@ -129,7 +147,7 @@ impl Event {
 
     #[getter]
     fn executable<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        self.parts()?.executable.map(|path| text(py, path)).transpose()
+        self.parts()?.executable.map(|executable| text(py, &executable.path)).transpose()
     }
 
     /// As in JSON: id, name, image, imageDigest, runtime; empty for a task of the host.
@@ -153,8 +171,8 @@ impl Event {
 
     #[getter]
     fn policies(&self) -> PyResult<Vec<&str>> {
-        let Member { matched, names, .. } = self.parts()?;
-        let named = names.iter().enumerate().filter(|(_, name)| !name.is_empty());
+        let Member { matched, policies, .. } = self.parts()?;
+        let named = policies.names.iter().enumerate().filter(|(_, name)| !name.is_empty());
         Ok(named.filter(|(i, _)| matched >> i & 1 != 0).map(|(_, name)| name.as_str()).collect())
     }
 
@@ -165,6 +183,9 @@ impl Event {
             let dict = PyDict::new(py);
             for (i, arg) in event.info.args.iter().enumerate() {
                 dict.set_item(arg.name, value(py, event.value(i))?)?;
+            }
+            for (name, value) in event.beyond_values() {
+                dict.set_item(name, crate::detections::from_json(py, &value)?)?;
             }
             PyResult::Ok(dict.unbind())
         })?;
@@ -187,20 +208,10 @@ impl Event {
     /// The event as the one line of JSON that `--output json` prints.
     #[pyo3(signature = (*, parse_arguments = false))]
     fn to_json(&self, parse_arguments: bool) -> PyResult<String> {
-        let Member { event, matched, names, executable, container, lineage } = self.parts()?;
-        let executable =
-            executable.map(|path| tracee_core::tasks::Executable { path: path.into(), deleted: false, serial: 1 });
-        let context = Context {
-            clock: self.batch.clock,
-            executable: executable.as_ref(),
-            container,
-            lineage,
-            matched,
-            policy_names: names,
-            host_mount_ns: 0,
-        };
+        let member = self.parts()?;
+        let context = member.context(self.batch.clock, self.batch.host_mount_ns);
         let mut line = Vec::new();
-        Json::new(parse_arguments).write(&mut line, &event, &context);
+        Json::new(parse_arguments).write(&mut line, &member.event, &context);
         line.pop();
         String::from_utf8(line).map_err(|e| PyValueError::new_err(e.to_string()))
     }

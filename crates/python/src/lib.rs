@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod containers;
+mod detections;
 mod event;
 mod facts;
 mod process;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::catalogue::{call_numbers, categories, events, nearest, Arg, EventKind};
+    #[pymodule_export]
+    use super::detections::declare;
     #[pymodule_export]
     use super::event::{unescape, Event};
     #[pymodule_export]

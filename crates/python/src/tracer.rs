@@ -24,12 +24,12 @@ use tracee_core::network::keeper::Keeper;
 use tracee_core::pipeline::{Batch, Pipeline, Policies, Subscriber};
 use tracee_core::plan::{Plan, PlanError};
 use tracee_core::tasks::Processes;
-use tracee_core::time::Clock;
+use tracee_core::time::{since_boot, Clock};
 use tracee_core::writer::{Fate, Writer};
 use tracee_kernel::{Allowed, Feed, Options, Progress, Session};
 
 use crate::containers::{Asked, Exchange};
-
+use crate::detections::{detections, Detections, Sending, Taken};
 use crate::event::Event;
 use crate::process::Process;
 
@@ -100,6 +100,11 @@ pub struct Tracer {
     reader: Mutex<Option<JoinHandle<Result<(), String>>>>,
     fates: Mutex<Vec<Fate>>,
     batches: Mutex<Option<Receiver<Batch>>>,
+    detections: Detections,
+    /// Once it has begun.
+    shown: Mutex<Option<(tracee_core::containers::Shown, tracee_core::network::Shown)>>,
+    /// Until it begins.
+    sending: Mutex<Option<Sending>>,
     containers: Mutex<Option<Exchange>>,
     /// Once it has begun; and the clock by which their times are told, so that each stays the same.
     processes: Mutex<Option<(Processes, Clock)>>,
@@ -155,6 +160,7 @@ impl Tracer {
             packet_bytes,
             allowed,
         };
+        let (sending, detections) = detections();
         let (session, feed, policies) = py.detach(|| Session::new(plan, &options)).map_err(refused)?;
         Ok(Tracer {
             notes: session.notes.clone(),
@@ -164,6 +170,9 @@ impl Tracer {
             reader: Mutex::new(None),
             fates: Mutex::new(Vec::new()),
             batches: Mutex::new(None),
+            detections,
+            shown: Mutex::new(None),
+            sending: Mutex::new(Some(sending)),
             containers: Mutex::new(None),
             processes: Mutex::new(None),
             process_tree,
@@ -206,6 +215,32 @@ impl Tracer {
         })
     }
 
+    /// There will be somebody who takes `detections`; call before a plan with signatures is in use. `watches_processes`: who
+    /// wants to know of each process that ends.
+    fn attend(&self, watches_processes: bool) {
+        self.detections.attend(watches_processes);
+    }
+
+    /// What signatures are to look at next, waiting up to `seconds`: events by the number of the signature, and signals
+    /// (kind, pid, start time, container). Asking says that the last has been looked at. Empty where none came, None when
+    /// there will be none.
+    fn detections<'py>(&self, py: Python<'py>, seconds: f64) -> PyResult<Option<Taken<'py>>> {
+        self.detections.next(py, Duration::from_secs_f64(seconds.clamp(0.0, 1e6)))
+    }
+
+    /// Tells what signature `number` has found in an event. Whether that is told on: not at the end, nor where too many
+    /// findings led to it.
+    ///
+    /// Raises TypeError where a value does not fit its field.
+    fn found(&self, py: Python<'_>, number: u16, event: &Event, data: &Bound<'_, PyDict>) -> PyResult<bool> {
+        self.detections.found(py, number, event, data)
+    }
+
+    /// Events that signatures did not look at since they could not follow, by name.
+    fn missed(&self) -> BTreeMap<&'static str, u64> {
+        self.detections.missed()
+    }
+
     /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated. One may
     /// be -1: that output is taken by `blocks`. `ask`: there will be somebody who takes `container_questions`. `states`:
     /// folders of containerds that keep their state elsewhere than usual. `capture`: how packets are kept (JSON, see
@@ -228,6 +263,7 @@ impl Tracer {
             pipeline.show_ancestors();
         }
         *lock(&self.processes) = Some((pipeline.tasks.processes(), pipeline.clock));
+        *lock(&self.shown) = Some((pipeline.containers.shown(), pipeline.shown_names()));
         for (format, fd, parse_arguments, width) in outputs {
             let format: Box<dyn Format> = match format.as_str() {
                 "json" => Box::new(Json::new(parse_arguments)),
@@ -259,6 +295,9 @@ impl Tracer {
             let (batches, receiver) = bounded(BATCHES);
             pipeline.set_subscriber(Box::new(Channel { batches, progress: self.progress.clone() }));
             *lock(&self.batches) = Some(receiver);
+        }
+        if let Some(sending) = lock(&self.sending).take() {
+            pipeline.set_detector(Box::new(sending));
         }
         let enrichment = ask.then(|| {
             let (exchange, enrichment) = Exchange::new();
@@ -313,6 +352,7 @@ impl Tracer {
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
         self.stop();
         *lock(&self.ready) = None;
+        *lock(&self.sending) = None;
         let reader = lock(&self.reader).take();
         let ended = reader.map_or(Ok(()), |reader| self.end(py, reader));
         py.detach(|| drop(lock(&self.session).take()));
@@ -390,6 +430,21 @@ impl Tracer {
         py.detach(|| processes.get(pid, start)).map(|known| Process::new(known, clock))
     }
 
+    /// What is known of a container by its id, as the event's `container`; None where nothing is. From any thread.
+    fn container<'py>(&self, py: Python<'py>, id: String) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let known = lock(&self.shown).as_ref().and_then(|(containers, _)| containers.get(&id));
+        known.map(|details| crate::containers::objects(py, Some(&*details)).map(|(container, _)| container)).transpose()
+    }
+
+    /// The last name that was asked of DNS in the host's network of which the address was an answer, while it holds.
+    fn domain(&self, address: &str) -> Option<String> {
+        let address = address.parse().ok()?;
+        let host = std::fs::metadata("/proc/1/ns/net").ok()?.ino() as u32;
+        let known = lock(&self.shown).as_ref().and_then(|(_, names)| names.get(&(host, address)));
+        let (name, until) = known?;
+        (since_boot() < until).then(|| tracee_core::text::escape(&name))
+    }
+
     /// What went wrong with files of packets since the last call.
     fn capture_problems(&self) -> Vec<String> {
         self.progress.capture_problems()
@@ -410,6 +465,10 @@ impl Tracer {
         dict.set_item("matched", counters.matched)?;
         dict.set_item("malformed", counters.malformed)?;
         dict.set_item("bytesWritten", counters.bytes)?;
+        dict.set_item("findings", counters.findings)?;
+        dict.set_item("findingsTooDeep", counters.findings_too_deep)?;
+        dict.set_item("findingsLost", self.detections.findings_lost())?;
+        dict.set_item("undetected", self.detections.missed().values().sum::<u64>())?;
         dict.set_item("containersUnnamed", counters.containers_unnamed)?;
         dict.set_item("containersLeftOut", counters.containers_left_out)?;
         let kept = self.progress.kept_packets();

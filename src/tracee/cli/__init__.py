@@ -20,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words and words[0] in COMMANDS:
             return _print(partial(_command, words[0], words[1:]))
         command, settings = parse(words, os.environ)
+        if settings.signature_folders:
+            from tracee.detect.known import use_folders
+
+            use_folders(settings.signature_folders)
         if command is Command.VERSION:
             print(f"tracee {_core.__version__}")
         elif command is Command.LIST:

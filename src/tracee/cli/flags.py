@@ -13,7 +13,7 @@ from tracee.config import Layer, Settings, Takes, Word, collect
 from tracee.errors import InputError
 from tracee.events import nearest_hint
 
-COMMANDS = ("config", "doctor", "policy")
+COMMANDS = ("config", "doctor", "policy", "signatures")
 """Words that may come first: each is a module of this package, with a function ``command`` for the words after it."""
 
 
@@ -84,6 +84,13 @@ def parser() -> argparse.ArgumentParser:
         "--watch-policies",
         action="store_true",
         help="replace policies whose files have changed, as SIGHUP does at any time",
+    )
+    flags.add_argument(
+        "--signatures-dir",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="own signatures: each *.py there (see docs/signatures.md); may be given again",
     )
     flags.add_argument(
         "-o",
@@ -181,7 +188,7 @@ def read(arguments: Sequence[str]) -> tuple[Command, Layer]:
     if given.version:
         return Command.VERSION, {}
     if given.events == ["list"]:
-        return Command.LIST, {}
+        return Command.LIST, {"signatures-dir": [Word(text) for text in given.signatures_dir]}
     layer: Layer = {}
     for action in flags._actions:
         value = getattr(given, action.dest)
@@ -204,5 +211,5 @@ def parse(arguments: Sequence[str], variables: Mapping[str, str] = MappingProxyT
     """
     command, layer = read(arguments)
     if command is not Command.RUN:
-        return command, Settings()
+        return command, Settings(signature_folders=tuple(word.text for word in layer.get("signatures-dir", ())))
     return command, collect(known(), layer, variables).settings()

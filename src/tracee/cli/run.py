@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from tracee.cli.progress import Progress
 from tracee.config.assemble import with_origins
 from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, require
+from tracee.detecting import Detecting
 from tracee.errors import InputError, OutputError
 from tracee.kernel import load
 from tracee.log import logger
@@ -52,6 +53,8 @@ def run(settings: Settings) -> None:
             logger.info(note)
         _tell_plan(tracer, plan)
         _stop_on_signals(tracer)
+        signatures = Detecting(tracer)
+        signatures.use(plan)
         outputs.begin()
         parse_arguments = settings.output.parse_arguments
         containers = settings.containers
@@ -67,12 +70,15 @@ def run(settings: Settings) -> None:
             sinks.start(tracer)
         enrichment = _begin_enrichment(tracer, containers)
         losses = _Losses(tracer)
-        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer), reopening.look]
+        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer), reopening.look, signatures.look]
         if settings.policies:
             from tracee.cli.reload import Reloader
 
             told = partial(_tell_plan, tracer)
-            plan_now = partial(plan_of, settings)
+
+            def plan_now() -> Plan:
+                return signatures.use(plan_of(settings))
+
             looks.append(Reloader(tracer, settings.policies, plan_now, told, watch=settings.watch_policies).look)
         logger.debug("tracing has begun")
         while not tracer.wait(_LOOK):
@@ -85,12 +91,14 @@ def run(settings: Settings) -> None:
         finally:
             if enrichment:
                 enrichment.close()
+            signatures.close()
             losses.tell()
             _tell_remarks(tracer)
             if sinks:
                 sinks.close()
             if settings.stats:
-                _print_statistics(tracer, as_json=any(o.format == "json" for o in outputs.opened))
+                as_json = any(o.format == "json" for o in outputs.opened)
+                _print_statistics(tracer, signatures.counters(), as_json=as_json)
 
 
 def _open_sinks(output: OutputSettings) -> RunningSinks | None:
@@ -135,6 +143,11 @@ def _tell_plan(tracer: _core.Tracer, plan: Plan) -> None:
         logger.debug("done without: %s", text)
     for event, why in tracer.unavailable.items():
         logger.log(_gravity(event, named), "event %s is not available on this kernel: %s", event, why)
+    for signature in plan.signatures:
+        lacking = sorted({rule.event for rule in signature.rules} & tracer.unavailable.keys())
+        if lacking:
+            gravity = _gravity(signature.name, named)
+            logger.log(gravity, "%s sees less: this kernel does not tell %s", signature.name, ", ".join(lacking))
     for event, (way, misses, _) in tracer.ways.items():
         logger.debug("%s is taken by %s%s", event, way, f", which misses {misses}" if misses else "")
 
@@ -179,17 +192,19 @@ class _Losses:
             logger.warning("events lost: %d (since %s)", lost, moment)
 
 
-def _print_statistics(tracer: _core.Tracer, *, as_json: bool) -> None:
+def _print_statistics(tracer: _core.Tracer, signatures: Mapping[str, Mapping[str, float]], *, as_json: bool) -> None:
     counters = tracer.counters()
-    sinks = _sink_counters()
+    parts: dict[str, Mapping[str, Mapping[str, float | str]]] = {"sinks": _sink_counters(), "signatures": signatures}
     if as_json:
-        print(json.dumps({"stats": {**counters, **({"sinks": sinks} if sinks else {})}}), file=sys.stderr)
+        stats = {**counters, **{name: part for name, part in parts.items() if part}}
+        print(json.dumps({"stats": stats}), file=sys.stderr)
         return
     width = max(map(len, counters))
     for name, value in counters.items():
         print(f"{name:{width}}  {value}", file=sys.stderr)
-    for sink, values in sinks.items():
-        print(sink, *(f"{name}={value}" for name, value in values.items()), file=sys.stderr)
+    for part in parts.values():
+        for about, values in part.items():
+            print(about, *(f"{name}={value}" for name, value in values.items()), file=sys.stderr)
 
 
 def _sink_counters() -> dict[str, dict[str, int | str]]:

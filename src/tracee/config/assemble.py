@@ -69,6 +69,7 @@ def assemble(words: Layer, problems: Sequence[str] = (), remarks: Sequence[str] 
         kernel=kernel,
         containers=ContainerSettings(not given.holds("no-containers-enrich"), sockets),
         capture=capture,
+        signature_folders=given.plain("signatures-dir"),
         log=given.texts("log", parse_log, LogSettings()),
         stats=given.holds("stats"),
         origins=_origins(words),

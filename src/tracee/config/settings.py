@@ -26,6 +26,8 @@ class Settings(NamedTuple):
     kernel: KernelSettings = KernelSettings()
     containers: ContainerSettings = ContainerSettings()
     capture: CaptureSettings = CaptureSettings()
+    signature_folders: tuple[str, ...] = ()
+    """Folders of own signatures."""
     log: LogSettings = LogSettings()
     stats: bool = False
     origins: tuple[tuple[str, str], ...] = ()

@@ -1,8 +1,8 @@
 """Detections: what a signature is, what it is given, and what it says.
 
 A signature is a class in one file. It says which events it wants to see, by the filters of the command line, so that
-what it does not want never leaves the kernel; it is given those, one by one; and it tells what it finds, which then is an
-event like any other.
+what it does not want never leaves the kernel; it is given those, one by one; and it tells what it finds, which then
+is an event like any other.
 """
 
 from tracee.detect.context import Context

@@ -42,8 +42,10 @@ class Files(Protocol):
     """Files, as the process of an event sees them."""
 
     def is_file(self, event: Event, path: str, *names: str) -> bool:
-        """Whether ``path``, which the event tells, is one of the files ``names``, by whatever spelling: links to folders
-        (merged /usr) and links to files count, as they do in filters. A name may have a ``*`` at its start, end or both.
+        """Whether ``path``, which the event tells, is one of the files ``names``, by whatever spelling.
+
+        Links to folders (merged /usr) and links to files count, as they do in filters, in the root of the event's
+        process. A name may have a ``*`` at its start, end or both.
         """
 
     def sha256(self, event: Event, path: str) -> str | None:

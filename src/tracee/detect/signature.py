@@ -39,7 +39,7 @@ class Signature:
         return self.metadata
 
     def get_selected_events(self) -> Sequence[Selected | Mapping[str, Any]]:
-        """What it wants to see: ``{"Source": "tracee", "Name": "openat", "Filters": ["data.flags=O_WRONLY"]}``, or typed."""
+        """What it wants to see, typed, or as ``{"Name": "openat", "Filters": ["data.flags=O_WRONLY"]}``."""
         return self.selected
 
     def on_event(self, event: Event) -> None:
@@ -51,6 +51,6 @@ class Signature:
     def close(self) -> None:
         """Called once, at the end."""
 
-    def found(self, event: Event, **data: Any) -> None:
-        """Tells of a finding, for which ``event`` is the reason; ``data``: its fields, as the metadata declares them."""
+    def found(self, event: Event, **data: Any) -> None:  # noqa: ANN401 - fields are what the metadata says
+        """Tells of a finding, for which ``event`` is the reason; ``data``: its fields, as the metadata declares."""
         self.ctx.callback({"Event": event, "Data": data})

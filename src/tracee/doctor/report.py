@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tracee import _core
 from tracee.doctor.machine import Machine, look
 from tracee.errors import KernelRefusedError, PermissionRefusedError
-from tracee.events import ALL, kinds, select
+from tracee.events import ALL, catalogue, select
 from tracee.kernel import KernelSettings, load
 from tracee.policy import plan_from_flags
 
@@ -76,7 +76,7 @@ def examine(settings: KernelSettings, doer: Doer | None = None) -> Report:
 
 
 def _events(tracer: _core.Tracer) -> Iterator[EventReport]:
-    for name, kind in kinds().items():
+    for name, kind in catalogue().items():
         if name in tracer.ways:
             way, misses, why = tracer.ways[name]
             yield EventReport(name, kind.category, way, misses, why)

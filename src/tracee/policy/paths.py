@@ -7,6 +7,8 @@ import os
 
 _MOST_LINKS = 40
 """As many as the kernel follows."""
+_MOST_KNOWN = 10_000
+"""Values of which the answer is remembered."""
 _LINKED_FROM = ("", "/usr", "/var")
 """Where hosts keep links to whole folders: /bin, /lib64, /usr/sbin, /var/run."""
 
@@ -29,6 +31,8 @@ class Paths:
         if not value.startswith("/"):
             return ()
         if value not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known[value] = tuple(self._others(value))
         return self._known[value]
 

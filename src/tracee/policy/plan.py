@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tracee import _core
 from tracee.documents.problem import Problem
 from tracee.errors import InputError
-from tracee.events import kinds, nearest_hint
+from tracee.events import SIGNATURES, kinds, nearest_hint
 from tracee.policy.paths import Paths
 from tracee.policy.predicate import Predicate
 
@@ -45,6 +45,8 @@ class Plan(NamedTuple):
     policies: tuple[Policy, ...]
     capture_packets: bool = False
     """The packets of all tasks in the policies' scopes are kept."""
+    signatures: tuple[Policy, ...] = ()
+    """Those that look at events: each has the name of what it finds, and its rules are what it selects."""
 
     def to_json(self) -> str:
         """The plan as the core reads it."""
@@ -52,15 +54,19 @@ class Plan(NamedTuple):
         def predicate(p: Predicate) -> dict[str, object]:
             return {"field": p.field, "op": p.op, "values": [*p.values, *p.also]}
 
+        def rules(policy: Policy) -> list[dict[str, object]]:
+            return [{"event": rule.event, "filters": [predicate(p) for p in rule.filters]} for rule in policy.rules]
+
         policies = [
-            {
-                "name": policy.name,
-                "scope": [predicate(p) for p in policy.scope],
-                "rules": [{"event": r.event, "filters": [predicate(p) for p in r.filters]} for r in policy.rules],
-            }
+            {"name": policy.name, "scope": [predicate(p) for p in policy.scope], "rules": rules(policy)}
             for policy in self.policies
         ]
-        return json.dumps({"policies": policies} | ({"capture_packets": True} if self.capture_packets else {}))
+        plan: dict[str, object] = {"policies": policies}
+        if self.capture_packets:
+            plan["capture_packets"] = True
+        if self.signatures:
+            plan["signatures"] = [{"event": one.name, "selected": rules(one)} for one in self.signatures]
+        return json.dumps(plan)
 
 
 def make_plan(policies: Sequence[Policy], problems: Iterable[Problem] = ()) -> Plan:
@@ -81,7 +87,18 @@ def make_plan(policies: Sequence[Policy], problems: Iterable[Problem] = ()) -> P
     if found:
         found.sort(key=lambda problem: (not problem.file, problem.file, problem.line))
         raise InputError(*dict.fromkeys(map(str, found)))
-    return Plan(tuple(widened))
+    return Plan(tuple(widened), signatures=_signatures(widened, paths))
+
+
+def _signatures(policies: Sequence[Policy], paths: Paths) -> tuple[Policy, ...]:
+    """Those that find what the policies name."""
+    named = {rule.event for policy in policies for rule in policy.rules}
+    if not any(kinds()[name].category == SIGNATURES for name in named):
+        return ()
+    # a start without them is sooner without what reads them
+    from tracee.detect.plan import needed_for
+
+    return tuple(_widen(one, paths) for one in needed_for(named))
 
 
 def plan_from_flags(events: Iterable[str], scope: Sequence[str] = (), filters: Sequence[str] = ()) -> Plan:

@@ -10,7 +10,7 @@ pub mod waiting;
 
 pub use conditions::{Condition, Conditions, Subject};
 pub use details::{Details, Metadata};
-pub use table::{Change, Containers, Machine, Question, Standing};
+pub use table::{Change, Containers, Machine, Question, Shown, Standing};
 
 use crate::catalogue::index;
 use crate::record::{Head, Owned, TaskContext};

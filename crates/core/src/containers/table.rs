@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::conditions::{Conditions, Subject};
 use super::details::{Details, Metadata};
 use super::path;
+use crate::shelf::Shelf;
 use crate::tables::BANKS;
 
 /// Cgroups kept; past it those of the host are forgotten, and looked up again.
@@ -84,8 +85,13 @@ pub struct Inside<'a> {
     pub standing: Standing,
 }
 
+/// Containers that other threads can look up, those that have gone counted.
+const MOST_LOOKED_UP: usize = 1 << 12;
+
+/// What is known of containers, by id, for other threads: those that are there, and those that went not long ago.
+pub type Shown = Shelf<String, Arc<Details>>;
+
 /// All cgroups and containers.
-#[derive(Default)]
 pub struct Containers {
     by_cgroup: FxHashMap<u64, Option<u32>>,
     entries: FxHashMap<u32, Entry>,
@@ -102,9 +108,36 @@ pub struct Containers {
     changes: Vec<Change>,
     /// Containers that had no room.
     pub turned_away: u64,
+    shown: Shown,
+}
+
+impl Default for Containers {
+    fn default() -> Containers {
+        Containers {
+            by_cgroup: FxHashMap::default(),
+            entries: FxHashMap::default(),
+            by_id: FxHashMap::default(),
+            next_key: 0,
+            serial: 0,
+            conditions: Default::default(),
+            host: Default::default(),
+            asks: false,
+            machine: None,
+            looked_up: (0, 0),
+            questions: Vec::new(),
+            changes: Vec::new(),
+            turned_away: 0,
+            shown: Shown::new(MOST_LOOKED_UP),
+        }
+    }
 }
 
 impl Containers {
+    /// For other threads.
+    pub fn shown(&self) -> Shown {
+        self.shown.clone()
+    }
+
     /// `machine`: for what the records do not tell.
     pub fn set_machine(&mut self, machine: Box<dyn Machine>) {
         self.machine = Some(machine);
@@ -209,6 +242,7 @@ impl Containers {
         let details = Arc::new(Details::new(named.id.to_owned(), metadata, time, serial));
         let standing = if self.asks { Standing::Asked } else { Standing::Known };
         self.by_id.insert(details.id.clone(), key);
+        self.shown.put(details.id.clone(), details.clone());
         let entry =
             Entry { details, path, own, cgroups: Vec::new(), standing, gone: false, passed: Default::default() };
         self.entries.insert(key, entry);
@@ -258,6 +292,7 @@ impl Containers {
             };
             let details = Details::new(before.id.clone(), metadata.bounded(), before.made, serial);
             entry.details = Arc::new(details);
+            self.shown.put(entry.details.id.clone(), entry.details.clone());
         }
         self.decide(key);
         Some(key)

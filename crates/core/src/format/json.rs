@@ -1,7 +1,11 @@
 //! One object a line. What is the same for every event of a kind, and of a task, is written once and copied.
 
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use super::{push_int, tree, write_name, Context, Format, TaskCache};
-use crate::catalogue::EVENTS;
+use crate::catalogue::{self, EVENTS};
 use crate::containers::details::HOST_JSON;
 use crate::event::Event;
 use crate::names;
@@ -11,7 +15,9 @@ use crate::value::{Cred, SockAddr, Text, Timespec, Value};
 pub struct Json {
     parse_arguments: bool,
     tasks: TaskCache,
-    kinds: Vec<Kind>,
+    kinds: Vec<Arc<Kind>>,
+    /// Of what signatures find, made when the first comes.
+    findings: FxHashMap<u16, Arc<Kind>>,
     clock_offset: i64,
 }
 
@@ -23,19 +29,39 @@ struct Kind {
     args: Vec<Vec<u8>>,
 }
 
+impl Kind {
+    fn of(event: &catalogue::Event) -> Kind {
+        let id = event.detection.map_or_else(|| event.id.to_string(), |detection| detection.id.to_owned());
+        let mut name = br#","eventName":""#.to_vec();
+        text::json(&mut name, event.name.as_bytes());
+        name.extend_from_slice(br#"","eventId":""#);
+        text::json(&mut name, id.as_bytes());
+        name.extend_from_slice(br#"","returnValue":"#);
+        let first = |i| if i == 0 { "" } else { "," };
+        let args = event.args.iter().enumerate();
+        let args = args
+            .map(|(i, a)| format!(r#"{}{{"name":"{}","type":"{}","value":"#, first(i), a.name, a.c_type).into_bytes());
+        Kind { name, args: args.collect() }
+    }
+}
+
 impl Json {
     /// `parse_arguments`: flags, commands and errors by name.
     pub fn new(parse_arguments: bool) -> Json {
-        let kinds = EVENTS.iter().map(|event| {
-            let name = format!(r#","eventName":"{}","eventId":"{}","returnValue":"#, event.name, event.id).into_bytes();
-            let first = |i| if i == 0 { "" } else { "," };
-            let args = event.args.iter().enumerate();
-            let args = args.map(|(i, a)| {
-                format!(r#"{}{{"name":"{}","type":"{}","value":"#, first(i), a.name, a.c_type).into_bytes()
-            });
-            Kind { name, args: args.collect() }
-        });
-        Json { parse_arguments, tasks: TaskCache::new(), kinds: kinds.collect(), clock_offset: 0 }
+        Json {
+            parse_arguments,
+            tasks: TaskCache::new(),
+            kinds: EVENTS.iter().map(|event| Arc::new(Kind::of(event))).collect(),
+            findings: FxHashMap::default(),
+            clock_offset: 0,
+        }
+    }
+
+    fn kind(&mut self, event: &Event) -> Arc<Kind> {
+        match self.kinds.get(usize::from(event.head.event)) {
+            Some(kind) => kind.clone(),
+            None => self.findings.entry(event.head.event).or_insert_with(|| Arc::new(Kind::of(event.info))).clone(),
+        }
     }
 
     fn value(&self, out: &mut Vec<u8>, event: &Event, index: usize, context: &Context) {
@@ -175,12 +201,19 @@ impl Format for Json {
             self.clock_offset = context.clock.offset;
             self.tasks = TaskCache::new();
         }
+        self.object(out, event, context);
+        out.push(b'\n');
+    }
+}
+
+impl Json {
+    fn object(&mut self, out: &mut Vec<u8>, event: &Event, context: &Context) {
         let head = event.head;
         out.extend_from_slice(br#"{"timestamp":"#);
         push_int(out, context.clock.wall(head.time));
         out.extend_from_slice(self.tasks.text(event, context, |text| task(text, event, context)));
         push_int(out, head.cpu);
-        let kind = &self.kinds[usize::from(head.event)];
+        let kind = self.kind(event);
         out.extend_from_slice(&kind.name);
         if self.parse_arguments && (-4095..0).contains(&head.ret) && event.info.syscall {
             out.push(b'"');
@@ -202,13 +235,32 @@ impl Format for Json {
             }
             out.push(b'}');
         }
+        if !event.beyond().is_empty() {
+            out.extend_from_slice(if kind.args.is_empty() { b"" } else { b"," });
+            out.extend_from_slice(event.beyond());
+        }
         out.extend_from_slice(br#"],"policies":{"matched":["#);
         for (i, name) in context.matched_names().enumerate() {
             out.extend_from_slice(if i == 0 { b"\"" } else { b",\"" });
             text::json(out, name.as_bytes());
             out.push(b'"');
         }
-        out.extend_from_slice(b"]}}\n");
+        out.extend_from_slice(b"]}");
+        if let Some(detection) = event.info.detection {
+            out.extend_from_slice(br#","detection":"#);
+            out.extend_from_slice(detection.json.as_bytes());
+            self.trigger(out, event, context);
+        }
+        out.push(b'}');
+    }
+
+    /// The event that led to a finding.
+    fn trigger(&mut self, out: &mut Vec<u8>, event: &Event, context: &Context) {
+        let Some(record) = event.trigger() else { return };
+        let Some(trigger) = Event::read(record.as_bytes()) else { return };
+        let names = event.trigger_policies();
+        out.extend_from_slice(br#","triggeredBy":"#);
+        self.object(out, &trigger, &Context { matched: u64::MAX, policy_names: &names, ..*context });
     }
 }
 

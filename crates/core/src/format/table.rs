@@ -90,6 +90,7 @@ impl Format for Table {
             Some(value) => write_value(out, event, 0, &value, context),
             None => write_args(out, event, context),
         }
+        write_trigger(out, event, context);
         if event.info.syscall && (exec.is_none() || event.head.ret != 0) {
             out.extend_from_slice(b" = ");
             names::write_return(out, event.head.ret);
@@ -124,6 +125,31 @@ fn write_args(out: &mut Vec<u8>, event: &Event, context: &Context) {
             out.push(b'>');
         }
     }
+}
+
+/// Of a finding: what it has beyond its fields, and the event that led to it.
+fn write_trigger(out: &mut Vec<u8>, event: &Event, context: &Context) {
+    if event.info.detection.is_none() {
+        return;
+    }
+    for (i, (name, value)) in event.beyond_values().into_iter().enumerate() {
+        out.extend_from_slice(if i == 0 && event.info.args.is_empty() { b"" } else { b", " });
+        text::visible(out, format!("{name}: ").as_bytes());
+        match value.as_str() {
+            Some(value) => text::visible(out, value.as_bytes()),
+            None => text::visible(out, value.to_string().as_bytes()),
+        }
+    }
+    let Some(record) = event.trigger() else { return };
+    let Some(trigger) = Event::read(record.as_bytes()) else { return };
+    if out.last() != Some(&b' ') {
+        out.push(b' ');
+    }
+    out.extend_from_slice(b"from ");
+    out.extend_from_slice(trigger.name().as_bytes());
+    out.extend_from_slice(b": ");
+    write_args(out, &trigger, context);
+    write_trigger(out, &trigger, context);
 }
 
 fn write_items<'a>(out: &mut Vec<u8>, items: impl Iterator<Item = &'a [u8]>, cut: bool) {

@@ -25,6 +25,7 @@ use crate::record::Head;
 use chunks::Chunks;
 use messages::Found;
 use names::Names;
+pub use names::Shown;
 use packet::{Packet, Transport};
 use streams::{Key, Segment, Streams};
 use teller::{Route, Teller};
@@ -219,6 +220,11 @@ impl Network {
             }
             _ => {}
         }
+    }
+
+    /// Names of addresses, for other threads.
+    pub fn shown(&self) -> Shown {
+        self.names.shown.clone()
     }
 
     /// The names by which an address was asked for in a network namespace, the latest first. `now`: ns since boot.

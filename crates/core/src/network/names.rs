@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use super::dns::{self, Leads};
 use super::teller::Route;
+use crate::shelf::Shelf;
 
 /// Addresses that have names, of all namespaces.
 const ADDRESSES: usize = 8192;
@@ -39,11 +40,16 @@ pub struct Names {
     known: LruCache<(u32, IpAddr), SmallVec<[Name; 1]>>,
     /// Names and questions that had to go before their time.
     pub lost: u64,
+    /// For other threads.
+    pub shown: Shown,
 }
+
+/// The last name asked for of an address in a network namespace, and until when it holds (ns since boot).
+pub type Shown = Shelf<(u32, IpAddr), (Arc<[u8]>, u64)>;
 
 impl Default for Names {
     fn default() -> Names {
-        Names { asked: LruCache::unbounded(), known: LruCache::unbounded(), lost: 0 }
+        Names { asked: LruCache::unbounded(), known: LruCache::unbounded(), lost: 0, shown: Shown::new(ADDRESSES) }
     }
 }
 
@@ -123,6 +129,9 @@ impl Names {
         names.retain(|name| !texts.contains(&name.text));
         names.insert_many(0, texts.iter().map(|text| Name { text: text.clone(), until }));
         names.truncate(NAMES);
+        if let Some(name) = names.first() {
+            self.shown.put((netns, address), (name.text.clone(), name.until));
+        }
         self.lost += put(&mut self.known, ADDRESSES, (netns, address), names);
     }
 

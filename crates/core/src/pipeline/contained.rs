@@ -8,6 +8,7 @@ use crate::catalogue::index;
 use crate::containers::waiting::Held;
 use crate::containers::{self, Metadata, Standing, Subject};
 use crate::event::Event;
+use crate::filter::Takers;
 use crate::format::Context;
 use crate::record::{self, control, Head};
 
@@ -26,6 +27,10 @@ impl Pipeline {
             }
             control::CGROUP_GONE => {
                 if let Some(key) = self.containers.gone(cgroup) {
+                    let inside = self.containers.inside(key);
+                    if let (Some(detecting), Some(inside)) = (&mut self.detecting, inside) {
+                        detecting.container_gone(&inside.details.id);
+                    }
                     self.tell_of(key, index::CONTAINER_REMOVE, head.time, head.cpu);
                     if !self.waiting.has(key) {
                         self.containers.forget_if_gone(key);
@@ -116,11 +121,16 @@ impl Pipeline {
                     let Some(event) = Event::read(bytes) else { continue };
                     let (subject, _) = self.subject(Some(key));
                     let executable = executable.as_ref();
-                    let matched = policies.filter.matching(&event, executable.map(|e| &*e.path), subject);
-                    if matched == 0 {
+                    let passed = policies.filter.containers.passed(subject);
+                    let path = executable.map(|e| &*e.path);
+                    let matched = policies.filter.matching_with(&event, path, subject, passed);
+                    let takers = match self.detecting {
+                        Some(_) => policies.filter.taking(&event, path, subject, passed),
+                        None => Takers::new(),
+                    };
+                    if matched == 0 && takers.is_empty() {
                         continue;
                     }
-                    self.counters.matched += 1;
                     let context = Context {
                         clock: self.clock,
                         executable,
@@ -130,7 +140,10 @@ impl Pipeline {
                         policy_names: &policies.names,
                         host_mount_ns: self.host_mount_ns,
                     };
-                    self.exits.take(bytes, &event, &context, &policies.names, &mut self.counters);
+                    if let Some(detecting) = &mut self.detecting {
+                        detecting.take(bytes, &context, &policies, takers);
+                    }
+                    self.exits.take(bytes, &event, &context, &policies, &mut self.counters);
                 }
             }
         }
