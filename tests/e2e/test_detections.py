@@ -102,6 +102,26 @@ def test_what_nobody_asks_for_never_comes(tracee: Tracee, folder: Path) -> None:
     assert statistics["signatures"]["opened_mark"]["events"] == statistics["findings"] == 1
 
 
+def test_opens_that_no_detection_cares_about_never_come(tracee: Tracee, folder: Path) -> None:
+    """With the default events, which all built-in detections are among."""
+    plain = folder / "plain"
+    plain.touch()
+    deed = (
+        "import os, sys\n"
+        "for _ in range(20000):\n"
+        "    os.close(os.open(sys.argv[1], os.O_RDONLY))\n"
+        "    os.close(os.open(sys.argv[1], os.O_RDWR))\n"
+        "os.memfd_create('mark')\n"
+    )
+    with tracee.run("--output", "json", "--stats") as run:
+        opener = subprocess.Popen([sys.executable, "-I", "-S", "-c", deed, plain])
+        assert opener.wait() == 0
+        events = run.stop()
+    assert any(e["eventName"] == "memfd_create" and e["hostProcessId"] == opener.pid for e in events)
+    # others do things meanwhile, but not so many
+    assert json.loads(run.stderr.splitlines()[-1])["stats"]["read"] < 10_000
+
+
 def test_findings_of_findings(tracee: Tracee, folder: Path) -> None:
     with tracee.run(*write(folder, FOUND, FOLLOWING), "--events", "followed", "--output", "json") as run:
         touch(folder, "mark1")

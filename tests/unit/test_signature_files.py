@@ -199,6 +199,18 @@ def test_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.startswith("TRC-1101") and " built in " in line for line in lines)
 
 
+def test_policies_may_name_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "s.py").write_text(TYPED)
+    policy = folder / "p.yaml"
+    head = "apiVersion: tracee.aquasec.com/v1beta1\nkind: Policy\nmetadata: {name: p}\n"
+    policy.write_text(f"{head}spec: {{scope: [global], rules: [{{event: typed_one, filters: [data.path=/x]}}]}}\n")
+    assert main(["policy", "check", str(policy), "--signatures-dir", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{policy}: policy p: 1 rule, 1 event\n"
+    policy.write_text(policy.read_text().replace("data.path", "data.pth"))
+    assert main(["policy", "check", str(policy), "--signatures-dir", str(folder)]) == 1
+    assert 'typed_one has no field "data.pth" (nearest: data.path)' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -18,6 +18,9 @@ def parser() -> argparse.ArgumentParser:
         prog="tracee policy", description="Says what policies select, or all that is wrong with them."
     )
     flags.add_argument("action", metavar="check", help="the only thing to do so far; needs no root")
+    flags.add_argument(
+        "--signatures-dir", action="append", default=[], metavar="FOLDER", help="own signatures that policies name"
+    )
     flags.add_argument("files", metavar="FILE|DIR", nargs="+", help="policy files, and folders of them")
     return flags
 
@@ -30,6 +33,10 @@ def command(arguments: Sequence[str]) -> None:
     """
     given = parser().parse_args(arguments)
     nearest_word("policy", given.action, ACTIONS)
+    if given.signatures_dir:
+        from tracee.detect.known import use_folders
+
+        use_folders(given.signatures_dir)
     for policy in plan_from_files(given.files).policies:
         rules = _count(len(policy.written), "rule")
         events = _count(len({rule.event for rule in policy.rules}), "event")

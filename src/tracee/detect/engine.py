@@ -6,6 +6,7 @@ The tracer never waits for it: events that it cannot follow are dropped, counted
 from __future__ import annotations
 
 import ctypes
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,8 @@ class Detector:
         return {one.name: one.counters() for one in self._running.values()}
 
     def _run(self) -> None:
+        # what is there by now stays, and need not be gone through each time that garbage is looked for
+        gc.freeze()
         while True:
             try:
                 if not self._turn():
