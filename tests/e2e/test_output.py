@@ -192,7 +192,8 @@ def test_without_privileges(tracee: Tracee, tmp_path: Path) -> None:
     """And a file that was to take the events is not left behind."""
     tmp_path.chmod(0o777)
     drop = (
-        "import os, sys; from tracee.cli import flags, main, run; flags.parse([]); os.chdir(sys.argv[1]);"
+        "import os, sys; from tracee.cli import flags, main, run; run.plan_of(flags.parse([])[1]);"
+        "os.chdir(sys.argv[1]);"
         "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534);"
         "sys.exit(main(sys.argv[2:]))"
     )
