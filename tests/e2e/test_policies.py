@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -202,6 +203,40 @@ def test_compliance_audit(tracee: Tracee, tmp_path: Path) -> None:
         ("chmod_common", "/etc/group"),
         ("security_sb_mount", str(tmp_path)),
     ]
+
+
+TRACED = "import ctypes\nctypes.CDLL(None).ptrace(0, 0, 0, 0)"  # PTRACE_TRACEME
+CALLED = "import ctypes\nctypes.CDLL(None).ptrace(16, 0x7fffffff, 0, 0)"  # PTRACE_ATTACH, of nobody
+
+
+def test_comprehensive_monitoring(tracee: Tracee, tmp_path: Path) -> None:
+    file, beside = tmp_path / "file", tmp_path / "beside"
+    file.touch()
+
+    def deeds() -> None:
+        open_and_close(file)
+        open_and_close(file, os.O_RDWR)
+        file.chmod(0o600)
+        os.symlink(file, beside)
+        file.rename(tmp_path / "renamed")
+        (tmp_path / "renamed").unlink()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unconnected:
+            unconnected.connect(("127.0.0.1", 9))
+        subprocess.run(["/bin/true"], check=True)
+        for script in (CALLED, TRACED):
+            subprocess.run([sys.executable, "-I", "-S", "-c", script], check=True)
+
+    told = found(tracee, "comprehensive-monitoring", deeds)
+    assert [event for event in told if str(event[1]).startswith(str(tmp_path))] == [
+        ("security_file_open", str(file)),
+        ("security_inode_rename", str(file)),
+        ("security_inode_unlink", str(tmp_path / "renamed")),
+    ]
+    names = [name for name, _ in told]
+    assert ("sched_process_exec", os.path.realpath("/bin/true")) in told
+    assert {"sched_process_fork", "sched_process_exit", "security_socket_connect"} <= set(names)
+    assert names.count("anti_debugging") == 1
+    assert not {"chmod_common", "security_inode_symlink", "openat"} & set(names)
 
 
 def test_an_event_says_which_policies_it_matched(tracee: Tracee, tmp_path: Path) -> None:

@@ -53,6 +53,32 @@ def test_host_and_containers(tracee: Tracee) -> None:
     assert all((e["policies"]["matched"] == ["production-containers"]) == bool(e["container"]) for e in events)
 
 
+def test_container_escape_detection(tracee: Tracee) -> None:
+    """Here and on the host the same is done: only the container's is told, and of it only what is a step out."""
+    pattern = "exec 3> /proc/sys/kernel/core_pattern"
+    mounts = ["unshare", "--mount", "--propagation", "private", "true"]
+    with (
+        tracee.run(*policy("container-escape-detection"), "--no-containers-enrich") as run,
+        container() as (cgroup, id),
+    ):
+        true = cgroup.run("true")
+        for command in (["nsenter", "--version"], mounts, ["sh", "-c", pattern]):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            cgroup.run(*command)
+        wait_until(lambda: any(e["eventName"] == "container_escape" for e in run.events_so_far()), "the escape")
+        events = run.stop()
+    assert {event["container"].get("id") for event in events} == {id}
+    assert {event["policies"]["matched"][0] for event in events} == {"container-escape-detection"}
+    programs = [Path(values(e)["pathname"]).name for e in events if e["eventName"] == "sched_process_exec"]
+    assert programs == ["nsenter", "unshare"]
+    assert true not in {e["hostProcessId"] for e in events if e["eventName"] != "cap_capable"}
+    told = {event["eventName"]: values(event) for event in events}
+    assert told.keys() == {"sched_process_exec", "security_sb_mount", "cap_capable", "container_escape"}
+    assert told["container_escape"]["way"] == "core_pattern_modification"
+    # CAP_SYS_MODULE, CAP_SYS_PTRACE, CAP_SYS_ADMIN
+    assert {values(event)["cap"] for event in events if event["eventName"] == "cap_capable"} <= {16, 19, 21}
+
+
 @pytest.fixture(scope="module")
 def pods() -> Iterator[tuple[Path, Pods]]:
     with AtHome() as daemon, Pods(daemon.socket) as made:

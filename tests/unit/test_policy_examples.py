@@ -43,7 +43,8 @@ def test_every_policy_says_what_it_is_for(file: Path) -> None:
 
 
 def test_the_policies_in_the_documentation_can_be_used(tmp_path: Path) -> None:
-    text = (FOLDER.parents[1] / "docs" / "policies.md").read_text(encoding="utf-8")
+    pages = [FOLDER.parents[1] / "docs" / page for page in ("policies.md", "detections/README.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     (tmp_path / "x.yaml").write_text("---\n".join(blocks))
     assert len(plan_from_files([str(tmp_path)]).policies) == len(blocks) > 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tracee._core import Event
 
 STANDARD = "0,1,2"
-SERVERS = frozenset(("inetd", "xinetd", "tcpserver"))
+SERVERS = frozenset(("inetd", "sshd", "tcpserver", "xinetd"))
 """Programs that start others for connections, as their standard input and output: that is what they are for."""
 SERVICE_MANAGERS = frozenset(("/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-executor", "/lib/systemd/systemd"))
 NAME_SERVICE = 53

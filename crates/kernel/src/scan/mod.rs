@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use libbpf_rs::Object;
-use tracee_core::catalogue::{index, Way, EVENTS, NATIVE_CALLS};
+use tracee_core::catalogue::{index, Way, EVENTS};
 use tracee_core::dump::{Dump, Place};
 use tracee_core::record::{chunk, Head, Owned};
 use tracee_core::time::since_boot;
@@ -184,7 +184,7 @@ impl Search {
         let symbols = Symbols::read()?;
         self.roots = self.roots.or_else(|| Roots::find(&symbols));
         self.search_modules();
-        if self.wants(index::HOOKED_SYSCALL) || self.wants(index::HOOKED_SYSCALLS) {
+        if self.wants(index::HOOKED_SYSCALL) {
             self.search_syscalls(&symbols)?;
         }
         if self.wants(index::HOOKED_SEQ_OPS) {
@@ -291,9 +291,6 @@ impl Search {
             vec![Field::Text(hooked.name.clone()), Field::Text(address), function, owner]
         });
         self.report(index::HOOKED_SYSCALL, findings.collect());
-        let checked: String = NATIVE_CALLS.iter().flat_map(|call| [call.name, "\0"]).collect();
-        let list = list_of(&hooked).map(|list| vec![Field::Text(checked), list]);
-        self.report(index::HOOKED_SYSCALLS, list.into_iter().collect());
         Ok(())
     }
 

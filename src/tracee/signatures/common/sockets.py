@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tracee.signatures.common.identity import followed, identities, identity, on_host
@@ -31,8 +33,14 @@ def connects_to(event: Event, sockets: tuple[str, ...]) -> bool:
         return False
     if os.path.basename(path) in {os.path.basename(socket) for socket in sockets}:
         return True
-    known = identities(path for socket in sockets for path in on_host(socket))
+    known = _known(sockets, int(time.monotonic()))
     return bool(known) and _asked(event.host_pid, path) in known
+
+
+@lru_cache(maxsize=8)
+def _known(sockets: tuple[str, ...], _second: int) -> set[tuple[int, int]]:
+    """Those that are there: looked for once a second, since some containers connect as often as they can."""
+    return identities(path for socket in sockets for path in on_host(socket))
 
 
 def _asked(pid: int, path: str) -> tuple[int, int] | None:

@@ -56,7 +56,6 @@ unproven(
     "hidden_kernel_module",
     "hidden_kernel_module_seeker",
     "hooked_syscall",
-    "hooked_syscalls",
     "hooked_seq_ops",
     "hooked_proc_fops",
     "ftrace_hook",
