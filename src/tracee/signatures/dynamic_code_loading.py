@@ -57,8 +57,8 @@ class DynamicCodeLoading(Signature):
         technique="Software Packing",
         tags=("linux", "container"),
         fields=(
-            Field("addr", "u64", "where"),
-            Field("len", "u64", "how much"),
+            Field("addr", "void*", "where"),
+            Field("len", "unsigned long", "how much"),
             Field("path", about="of the file that is mapped there"),
         ),
     )

@@ -7,11 +7,10 @@ there, or something may be mounted over it. The kernel resolves paths before the
 
 from __future__ import annotations
 
-import contextlib
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracee.detect import Selected
+from tracee.signatures.common.identity import identities, identity, on_host
 from tracee.signatures.common.kernel_files import WRITING
 
 if TYPE_CHECKING:
@@ -63,7 +62,6 @@ def is_in_another_root(event: Event) -> bool:
     """
     if event.container:
         return False
-    with contextlib.suppress(OSError):
-        own, hosts = os.stat(f"/proc/{event.host_pid}/root"), os.stat("/proc/1/root")
-        return (own.st_dev, own.st_ino) != (hosts.st_dev, hosts.st_ino)
-    return False
+    own = identity(f"/proc/{event.host_pid}/root")
+    hosts = identities(on_host("/"))
+    return own is not None and own not in hosts

@@ -7,6 +7,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from tracee.signatures.common.roots import roots_of
+
 if TYPE_CHECKING:
     from tracee._core import Event
 
@@ -30,9 +32,8 @@ def is_elf(event: Event, path: str, told: str | None, inode: int | None = None) 
             return True
         if len(begins) == len(ELF) or not ELF.startswith(begins):
             return False
-    return _first_bytes(f"/proc/{event.host_pid}/root{path}", inode) == ELF or (
-        not event.container and _first_bytes(path, inode) == ELF
-    )
+    looked = (_first_bytes(f"{root}{path}", inode) for root in roots_of(event))
+    return next((found for found in looked if found is not None), None) == ELF
 
 
 def _first_bytes(path: str, inode: int | None) -> bytes | None:

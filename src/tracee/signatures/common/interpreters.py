@@ -14,8 +14,13 @@ _WITH_VALUE = frozenset(
     ("--library-path", "--preload", "--audit", "--argv0", "--inhibit-rpath", "-W", "-X", "-I", "-O", "-o")
 )
 """Options that take the next argument."""
-_CODE = re.compile(r"-[a-zA-Z]*[cemr]")
-"""Options after which there is no file: ``-c code``, ``-e code``, ``-m module``."""
+_CODE = (
+    (re.compile(r"python|pypy"), re.compile(r"-[a-zA-Z]*[cm]")),
+    (re.compile(r"perl|ruby|lua|node"), re.compile(r"-[a-zA-Z]*[eEp]|--eval|--print")),
+    (re.compile(r"php"), re.compile(r"-[rRBE]")),
+    (re.compile(r""), re.compile(r"-[a-zA-Z]*c[a-zA-Z]*")),
+)
+"""Options after which there is no file, by interpreter; the last is the shells'."""
 
 
 def is_loader(path: str) -> bool:
@@ -34,13 +39,14 @@ def program_of(path: str, argv: Sequence[str]) -> str | None:
     loads = is_loader(path)
     if not loads and not INTERPRETERS.fullmatch(name):
         return None
+    code = next(options for names, options in _CODE if names.match(name))
     arguments = iter(argv[1:])
     for argument in arguments:
         if not argument.startswith("-") or argument == "-":
             return argument
         if argument == "--":
             return next(arguments, None)
-        if not loads and _CODE.fullmatch(argument):
+        if not loads and code.fullmatch(argument):
             return None
         if argument in _WITH_VALUE and (loads or argument in ("-W", "-X", "-I", "-o", "-O")):
             next(arguments, None)
