@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Tracee
 from deeds import Deed, expected, told
+from programs import calls32
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_disk_mount(tracee: Tracee, disk: str, compile_c: Callable[..., Path]) -
     before = f"unshare('mnt')\ndevice, work = {disk!r}, sys.argv[1]\nplace = work + '/p'\nos.mkdir(place)\n"
     plain = f"{before}mount(device, place, 'ext4')\n"
     node = "os.mknod(work + '/null', 0o60600, os.stat(device).st_rdev)\n"
-    calls32 = str(compile_c("calls32"))
+    narrow = calls32(compile_c)
     deeds = [
         Deed("on the host", plain, found=False, inside=False),
         Deed("no disk", f"{before}mount(device, place, 'tmpfs')", found=False),
@@ -64,9 +65,9 @@ def test_disk_mount(tracee: Tracee, disk: str, compile_c: Callable[..., Path]) -
         Deed("newer, duplicated", f"{before}{NEWER}fs = os.dup(fs)\n{CREATE}"),
         Deed("newer, by a child", f"{before}{NEWER}\nif not os.fork():\n    {CREATE}    os._exit(0)\nos.wait()"),
     ]  # fmt: skip
-    if subprocess.run([calls32, "20"], capture_output=True, check=False).returncode == 0:
-        words = f"[{calls32!r}, f'21,:{{device}},:{{place}},:ext4,1,0']"
-        deeds.append(Deed("by a 32-bit call", f"{before}os.execv({calls32!r}, {words})"))
+    if narrow:
+        words = f"[{narrow!r}, f'21,:{{device}},:{{place}},:ext4,1,0']"
+        deeds.append(Deed("by a 32-bit call", f"{before}os.execv({narrow!r}, {words})"))
     deeds.append(Deed("at last", plain))
     found, findings = told(tracee, "disk_mount", deeds)
     assert found == expected(deeds)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from conftest import Tracee
 from deeds import Deed, expected, told
+from programs import calls32, ring
 
 WRITE, READ = os.O_WRONLY, os.O_RDONLY
 
@@ -40,7 +41,7 @@ CASES = [
 ]
 
 
-def deeds_of(case: Case, ring: Path | None, calls32: Path | None) -> list[Deed]:
+def deeds_of(case: Case, by_ring: str | None, by_calls32: str | None) -> list[Deed]:
     """Every way to the file, and neighbours: other files, the other access, and the host."""
     folder, _, name = case.path.rpartition("/")
     before = (
@@ -72,14 +73,14 @@ def deeds_of(case: Case, ring: Path | None, calls32: Path | None) -> list[Deed]:
         deeds.insert(0, Deed("read only", f"{other}os.open(file, flags)", found=False))
     if case.type_name != "debugfs":  # whose files a kernel that is locked down opens for reading alone
         deeds.append(Deed("for both", f"{before}os.open(file, os.O_RDWR)"))
-    if ring:
-        words = f"[{str(ring)!r}, 'open', '.', file, str(flags)]"
-        deeds.append(Deed("by a ring", f"{before}os.execv({str(ring)!r}, {words})"))
-        words = f"[{str(ring)!r}, 'worker', 'open', '.', file, str(flags)]"
-        deeds.append(Deed("by a ring's worker", f"{before}os.execv({str(ring)!r}, {words})"))
-    if calls32:
-        words = f"[{str(calls32)!r}, f'5,:{{file}},{{flags}}']"
-        deeds.append(Deed("by a 32-bit call", f"{before}os.execv({str(calls32)!r}, {words})"))
+    if by_ring:
+        words = f"[{by_ring!r}, 'open', '.', file, str(flags)]"
+        deeds.append(Deed("by a ring", f"{before}os.execv({by_ring!r}, {words})"))
+        words = f"[{by_ring!r}, 'worker', 'open', '.', file, str(flags)]"
+        deeds.append(Deed("by a ring's worker", f"{before}os.execv({by_ring!r}, {words})"))
+    if by_calls32:
+        words = f"[{by_calls32!r}, f'5,:{{file}},{{flags}}']"
+        deeds.append(Deed("by a 32-bit call", f"{before}os.execv({by_calls32!r}, {words})"))
     return [*deeds, Deed("at last", f"{before}os.open(file, flags)")]
 
 
@@ -95,14 +96,9 @@ def test_found_by_whatever_path(tracee: Tracee, compile_c: Callable[..., Path], 
     place.mkdir()
     if not is_here(case, place):
         pytest.skip(f"this kernel has no {case.path} on {case.type_name}, or gives no mount of it")
-    deeds = deeds_of(case, usable(compile_c("ring")), usable(compile_c("calls32"), "20"))
+    deeds = deeds_of(case, ring(compile_c), calls32(compile_c))
     found, findings = told(tracee, case.detection, deeds)
     assert found == expected(deeds)
     for finding in findings:
         assert finding["container"]["id"]
         assert finding["triggeredBy"]["eventName"] == "security_file_open"
-
-
-def usable(program: Path, *words: str) -> Path | None:
-    """A program for calls that not every machine makes."""
-    return program if subprocess.run([program, *words], capture_output=True, check=False).returncode == 0 else None
