@@ -405,9 +405,10 @@ int tracee_task_file_iter(struct bpf_iter__task_file *context)
 	struct file *file = context->file;
 	if (!task || !file)
 		return 0;
-	struct socket *socket = bpf_sock_from_file(file);
-	if (!socket)
+	if ((BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
+	/* NULL of one that was opened by its name, as a path */
+	struct socket *socket = BPF_CORE_READ(file, private_data);
 	u16 family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
