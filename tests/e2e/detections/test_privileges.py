@@ -66,3 +66,37 @@ def test_set_uid_programs(tracee: Tracee) -> None:
     assert names == expected(deeds)
     ways = {finding["args"][0]["value"] for finding in findings}
     assert ways == {"set-uid program", "set-uid shell"}
+
+
+SUDOERS = """
+unshare('mnt')
+mount('none', '/etc', 'tmpfs')
+os.close(os.open('/etc/sudoers', os.O_RDONLY | os.O_CREAT))
+os.chmod('/etc/sudoers', 0o666)
+def as_user(user, flags):
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(user)
+        os.open('/etc/sudoers', flags)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+def test_sudoers_that_others_than_root_may_write(tracee: Tracee) -> None:
+    deeds = [
+        Deed("root", f"{SUDOERS}as_user(0, os.O_WRONLY)", found=False, inside=False),
+        Deed("reading", f"{SUDOERS}as_user({NOBODY}, os.O_RDONLY)", found=False, inside=False),
+        Deed(
+            "another file",
+            f"{SUDOERS}os.rename('/etc/sudoers', '/etc/x')\nos.symlink('x', '/etc/sudoers.x')\n"
+            f"os.setuid({NOBODY})\nos.open('/etc/sudoers.x', os.O_WRONLY)",
+            found=False,
+            inside=False,
+        ),
+        Deed("nobody", f"{SUDOERS}as_user({NOBODY}, os.O_WRONLY)", inside=False),
+    ]
+    names, (finding, *_) = told(tracee, "privilege_escalation", deeds)
+    assert names == expected(deeds)
+    assert finding["args"][0]["value"] == "sudoers"
+    assert finding["triggeredBy"]["eventName"] == "sudoers_modification"
