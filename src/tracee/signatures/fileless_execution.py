@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tracee._core import Event
 
 SHARED = "/dev/shm"
+SHARED_AGE = 1.0
+"""Seconds until it is looked up again: that costs as much as all else that an exec is looked at for."""
 RUNTIMES = frozenset(("runc", "crun", "docker-runc", "youki"))
 CLONES = ("memfd:runc_cloned:", "memfd:crun-", "memfd:libcrun", "memfd:youki")
 """What runtimes call the copy of themselves that they run, so that a container cannot write to them."""
@@ -44,6 +47,8 @@ class FilelessExecution(Signature):
     def __init__(self) -> None:
         self._runtimes: OrderedDict[int, int] = OrderedDict()
         """Processes that run a container runtime from where it is installed, by host pid; and since when."""
+        self._shared: tuple[float, int | None] = (-SHARED_AGE, None)
+        """When the device of /dev/shm was looked up, and which it is."""
 
     def get_selected_events(self) -> Sequence[Selected]:
         """All execs: what an interpreter is told to run stands among its arguments."""
@@ -59,7 +64,7 @@ class FilelessExecution(Signature):
         """The file in memory that runs, or None."""
         args = event.args
         path = str(args["pathname"] or "")
-        if path.startswith(MEMORY) or args["dev"] == _shared_memory():
+        if path.startswith(MEMORY) or args["dev"] == self._shared_memory():
             return path
         for asked in (args["cmdpath"], args["interp"]):
             if isinstance(asked, str) and asked.startswith(MEMORY):
@@ -68,6 +73,16 @@ class FilelessExecution(Signature):
         if script is None and not is_loader(path):
             return None
         return _memory_file(event, script) if script else None
+
+    def _shared_memory(self) -> int | None:
+        """The device of /dev/shm, whatever paths lead there."""
+        now = time.monotonic()
+        if now - self._shared[0] >= SHARED_AGE:
+            device = None
+            with contextlib.suppress(OSError):
+                device = os.stat(SHARED).st_dev if os.path.ismount(SHARED) else None
+            self._shared = (now, device)
+        return self._shared[1]
 
     # ---- container runtimes ----
 
@@ -85,14 +100,6 @@ class FilelessExecution(Signature):
             self._runtimes[event.host_pid] = event.timestamp
             if len(self._runtimes) > RUNTIMES_MAX:
                 self._runtimes.popitem(last=False)
-
-
-def _shared_memory() -> int | None:
-    """The device of /dev/shm, whatever paths lead there."""
-    with contextlib.suppress(OSError):
-        status = os.stat(SHARED)
-        return status.st_dev if os.path.ismount(SHARED) else None
-    return None
 
 
 def _memory_file(event: Event, path: str) -> str | None:
