@@ -255,6 +255,9 @@ class Tracer:
 def capabilities(set: int) -> str:
     """The capabilities of a set, by name."""
 
+def give_up_privileges(keep: int) -> None:
+    """In all threads, gives up every capability but those of the set. Raises OSError where a thread keeps more."""
+
 def facts(ring_pages: int) -> dict[str, Any]:
     """What the machine is and allows."""
 

@@ -15,6 +15,8 @@ from tracee.container_settings import ContainerSettings
 from tracee.errors import InputError
 from tracee.log import LogSettings
 from tracee.output import Output
+from tracee.privileges import PrivilegeSettings
+from tracee.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from tracee.sinks.webhook import WebhookSettings
@@ -107,6 +109,8 @@ SAMPLES = {
     "perf-buffer-size": "64",
     "sampling": "12.5",
     "capture-dir": "kept",
+    "capabilities": "bypass=true",
+    "server": "127.0.0.1:0",
 }
 
 
@@ -268,6 +272,56 @@ def test_files_that_cannot_be(text: str, message: str) -> None:
 def test_files_that_cannot_be_read() -> None:
     with pytest.raises(InputError, match=r"^none.yaml: cannot be read: No such file or directory$"):
         parse(["--config", "none.yaml"])
+
+
+def test_capabilities() -> None:
+    text = "capabilities: {bypass: false, add: [CAP_KILL, sys_admin], drop: cap_bpf}"
+    assert of_file(text).privileges == PrivilegeSettings(False, ("CAP_KILL", "CAP_SYS_ADMIN"), ("CAP_BPF",))
+    both = of_file(text, "--capabilities", "bypass=true", "--capabilities", "add=CAP_CHOWN,CAP_FOWNER").privileges
+    assert both == PrivilegeSettings(True, ("CAP_CHOWN", "CAP_FOWNER"), ("CAP_BPF",))
+    assert wrong("capabilities: {add: CAP_KIL}") == [
+        'c.yaml:1: capabilities: there is no capability "CAP_KIL" (nearest: CAP_KILL)'
+    ]
+    for word in ("ad=CAP_KILL", "bypass=maybe", "bypass"):
+        with pytest.raises(InputError, match="--capabilities"):
+            parse(["--capabilities", word])
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ([], None),
+        (["--server"], ("127.0.0.1", 3366)),
+        (["--server", "--stats"], ("127.0.0.1", 3366)),
+        (["--server", "9000"], ("127.0.0.1", 9000)),
+        (["--server", "localhost:9000"], ("localhost", 9000)),
+        (["--server", "[::1]:9000"], ("::1", 9000)),
+        (["--server", "127.1.2.3"], ("127.1.2.3", 3366)),
+        (["--server", ":9000", "--server", "option:token-file=/t"], ("", 9000)),
+        (["--server", "option:token-file=/t"], ("127.0.0.1", 3366)),
+        (["--server", "false"], None),
+    ],
+)
+def test_where_the_server_listens(words: list[str], address: tuple[str, int] | None) -> None:
+    assert parse(words)[1].server.address == address
+
+
+def test_the_server_in_files_and_variables() -> None:
+    settings = of_file("server: {address: '0.0.0.0:1', token-file: /t}")
+    assert settings.server == ServerSettings(("0.0.0.0", 1), "/t")
+    assert of_file("server: true").server == ServerSettings(("127.0.0.1", 3366))
+    assert of_file("server: true", variables={"TRACEE_SERVER": "false"}).server == ServerSettings()
+    assert wrong("server: {adress: a}") == ['c.yaml:1: unknown key "adress" in server (nearest: address)']
+    beyond = 'c.yaml:1: server: beyond this host ("0.0.0.0") a token must be asked for'
+    assert wrong("server: 0.0.0.0:3366")[0].startswith(beyond)
+
+
+@pytest.mark.parametrize(
+    "word", ["a:b", ":99999", "::1", "http://h/", "option:token=x", "option:token-file", "example.com", ":1"]
+)
+def test_where_the_server_cannot_listen(word: str) -> None:
+    with pytest.raises(InputError, match="--server"):
+        parse(["--server", word])
 
 
 def test_receivers_with_all_that_can_be_set() -> None:

@@ -1,5 +1,6 @@
 //! The machine's facts, for `tracee doctor`.
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -11,6 +12,12 @@ pub fn capabilities(set: u64) -> String {
     let mut names = Vec::new();
     tracee_core::names::write_capabilities(&mut names, set);
     String::from_utf8_lossy(&names).into_owned()
+}
+
+/// In all threads, gives up every capability but those of the set, for good. Raises OSError where a thread keeps more.
+#[pyfunction]
+pub fn give_up_privileges(py: Python<'_>, keep: u64) -> PyResult<()> {
+    py.detach(|| tracee_kernel::give_up_privileges(keep)).map_err(|e| PyOSError::new_err(e.to_string()))
 }
 
 /// What the machine is and allows; see `tracee_kernel::Facts`. `ring_pages`: what is asked for each CPU.

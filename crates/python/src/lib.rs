@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use super::event::{unescape, Event};
     #[pymodule_export]
-    use super::facts::{capabilities, facts};
+    use super::facts::{capabilities, facts, give_up_privileges};
     #[pymodule_export]
     use super::process::Process;
     #[pymodule_export]

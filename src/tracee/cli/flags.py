@@ -138,9 +138,27 @@ def parser() -> argparse.ArgumentParser:
     )
     flags.add_argument("--perf-buffer-size", metavar="PAGES", help="ring buffer for each CPU (default: 1024)")
     flags.add_argument("--sampling", metavar="PERCENT", help="how many of 100 events to keep (default: 100)")
+    flags.add_argument(
+        "--capabilities",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="which privileges are kept once tracing has begun: add=CAP_X,... (beside what is needed), drop=CAP_X,..., "
+        "bypass=true (all)",
+    )
     flags.add_argument("--no-process-tree", action="store_true", help="leave out the ancestors of each event's process")
     flags.add_argument(
         "--stats", action="store_true", help="counters on standard error at the end; the kernel's BPF statistics are on"
+    )
+    flags.add_argument(
+        "--server",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        metavar="ADDRESS",
+        help="serve /metrics (Prometheus), /healthz and /readyz by HTTP (default: 127.0.0.1:3366); beyond this host with "
+        "option:token-file=FILE",
     )
     flags.add_argument(
         "--config",

@@ -12,8 +12,9 @@ from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tracee import _core, log
+from tracee import _core, log, privileges
 from tracee.cli.progress import Progress
+from tracee.cli.serving import Serving
 from tracee.config.assemble import with_origins
 from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, require
@@ -21,7 +22,7 @@ from tracee.detecting import Detecting
 from tracee.errors import InputError, OutputError
 from tracee.kernel import load
 from tracee.log import logger
-from tracee.output import TO_SINKS, OpenOutputs, OutputSettings
+from tracee.output import STDOUT, TO_SINKS, OpenOutputs, OutputSettings
 from tracee.policy import Plan, plan_from, remarks
 from tracee.reopening import reopening
 
@@ -45,7 +46,7 @@ def run(settings: Settings) -> None:
     reopening.add(log.reopen)
     reopening.listen()
     plan = plan_of(settings)
-    with OpenOutputs(settings.output.outputs) as outputs:
+    with OpenOutputs(settings.output.outputs) as outputs, Serving(settings.server) as serving:
         sinks = _open_sinks(settings.output)
         with Progress("loading programs into the kernel"):
             tracer = load(plan, settings.kernel)
@@ -66,11 +67,14 @@ def run(settings: Settings) -> None:
             tracer.begin(opened, ask=containers.enrich, states=containers.states(), capture=capture)
         except RuntimeError as error:
             raise OutputError(f"--capture: {error}") from error
+        # before threads begin that need none
+        privileges.give_up(settings.privileges, _needed(settings, tracer))
         if sinks:
             sinks.start(tracer)
         enrichment = _begin_enrichment(tracer, containers)
         losses = _Losses(tracer)
-        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer), reopening.look, signatures.look]
+        looks: list[Callable[[], None]] = [losses.tell, partial(_tell_remarks, tracer), reopening.look, serving.look]
+        looks.append(signatures.look)
         if settings.policies:
             from tracee.cli.reload import Reloader
 
@@ -80,6 +84,7 @@ def run(settings: Settings) -> None:
                 return signatures.use(plan_of(settings))
 
             looks.append(Reloader(tracer, settings.policies, plan_now, told, watch=settings.watch_policies).look)
+        serving.begin(tracer)
         logger.debug("tracing has begun")
         while not tracer.wait(_LOOK):
             for look in looks:
@@ -99,6 +104,15 @@ def run(settings: Settings) -> None:
             if settings.stats:
                 as_json = any(o.format == "json" for o in outputs.opened)
                 _print_statistics(tracer, signatures.counters(), as_json=as_json)
+
+
+def _needed(settings: Settings, tracer: _core.Tracer) -> dict[str, str]:
+    """The capabilities that this run needs from now on, and what for."""
+    files = [output.to for output in settings.output.outputs if output.to != STDOUT]
+    files += [settings.log.file] if settings.log.file else []
+    files += [f"{settings.capture.folder}/file"] if settings.capture.packets else []
+    ways = [way for way, _, _ in tracer.ways.values()]
+    return privileges.needed(ways, files, replaces=bool(settings.policies))
 
 
 def _open_sinks(output: OutputSettings) -> RunningSinks | None:

@@ -18,6 +18,8 @@ from tracee.events import nearest_hint
 from tracee.kernel import MOST_PAGES, KernelSettings
 from tracee.log import LogSettings, parse_log
 from tracee.output import OutputSettings, parse_outputs
+from tracee.privileges import PrivilegeSettings, parse_capabilities
+from tracee.server.settings import ServerSettings, parse_server
 
 Made = TypeVar("Made")
 
@@ -70,6 +72,8 @@ def assemble(words: Layer, problems: Sequence[str] = (), remarks: Sequence[str] 
         containers=ContainerSettings(not given.holds("no-containers-enrich"), sockets),
         capture=capture,
         signature_folders=given.plain("signatures-dir"),
+        privileges=given.texts("capabilities", parse_capabilities, PrivilegeSettings()),
+        server=given.texts("server", parse_server, ServerSettings()),
         log=given.texts("log", parse_log, LogSettings()),
         stats=given.holds("stats"),
         origins=_origins(words),

@@ -10,6 +10,8 @@ from tracee.events import DEFAULT
 from tracee.kernel import KernelSettings
 from tracee.log import LogSettings
 from tracee.output import OutputSettings
+from tracee.privileges import PrivilegeSettings
+from tracee.server.settings import ServerSettings
 
 
 class Settings(NamedTuple):
@@ -28,6 +30,8 @@ class Settings(NamedTuple):
     capture: CaptureSettings = CaptureSettings()
     signature_folders: tuple[str, ...] = ()
     """Folders of own signatures."""
+    privileges: PrivilegeSettings = PrivilegeSettings()
+    server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
     stats: bool = False
     origins: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,1 @@
+"""How tracee fares, for monitors: ``/metrics``, ``/healthz``, ``/readyz``."""
