@@ -40,7 +40,8 @@ def parser() -> argparse.ArgumentParser:
     flags = CommandParser(
         prog="tracee",
         description="Linux runtime security and forensics: watches what programs ask of the kernel, as events.",
-        epilog="Several --scope: all must hold. The same key again: one of its values. The manual: docs/.",
+        epilog="Several --scope: all must hold. The same key again: one of its values. The manual: docs/.\n"
+        "Commands: tracee doctor, tracee policy check FILE, tracee config show. Each has its own --help.",
         allow_abbrev=False,
         add_help=False,
         # with a width of its own it need not import what finds out the terminal's
@@ -157,8 +158,8 @@ def parser() -> argparse.ArgumentParser:
         const="",
         default=[],
         metavar="ADDRESS",
-        help="serve /metrics (Prometheus), /healthz and /readyz by HTTP (default: 127.0.0.1:3366); beyond this host with "
-        "option:token-file=FILE",
+        help="serve /metrics (Prometheus), /healthz and /readyz by HTTP (default: 127.0.0.1:3366); beyond this host "
+        "with option:token-file=FILE",
     )
     flags.add_argument(
         "--config",
