@@ -25,6 +25,7 @@ _FOR_POLICIES = {
     "CAP_PERFMON": "programs for replaced policies are loaded",
     "CAP_NET_ADMIN": "those for packets, too",
     "CAP_SYSLOG": "kernel symbols are read for them",
+    "CAP_CHECKPOINT_RESTORE": "mapped files that have no path any more are read for them",
 }
 
 
@@ -79,7 +80,7 @@ def _capability(word: str) -> str:
     return name
 
 
-def needed(ways: Iterable[str], files: Iterable[str], *, replaces: bool) -> dict[str, str]:
+def needed(ways: Sequence[str], files: Iterable[str], *, replaces: bool) -> dict[str, str]:
     """What a trace needs further on, by name: and what for.
 
     Args:
@@ -90,6 +91,8 @@ def needed(ways: Iterable[str], files: Iterable[str], *, replaces: bool) -> dict
     found = dict(_ALWAYS)
     if any(way.startswith("scan:") for way in ways):
         found["CAP_SYSLOG"] = "kernel symbols are read"
+    if any("shared_object_loaded" in way for way in ways):
+        found["CAP_CHECKPOINT_RESTORE"] = "mapped files that have no path any more are read"
     if replaces:
         found = _FOR_POLICIES | found
     for file in files:
