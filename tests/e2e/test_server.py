@@ -74,6 +74,31 @@ def test_metrics_and_health(tracee: Tracee, calls: Callable[[int], None], receiv
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_signatures(tracee: Tracee, tmp_path: Path) -> None:
+    (tmp_path / "asker.py").write_text(SIGNATURE)
+    with tracee.run("--signatures-dir", str(tmp_path), "--events", "asker", "--server", "127.0.0.1:0") as run:
+        port = port_of(run)
+        subprocess.run(["/usr/bin/python3", "-S", "-c", "import os; os.getppid()"], check=True)
+        wait_until(lambda: metrics(port).get(("tracee_signature_findings_total", "asker"), 0) > 0, "a finding")
+        found = metrics(port)
+        assert found["tracee_signature_events_total", "asker"] >= found["tracee_signature_findings_total", "asker"]
+        assert found["tracee_signature_errors_total", "asker"] == 0
+        assert run.end() == 0
+
+
+SIGNATURE = """
+from tracee.detect import Metadata, Selected, Signature
+
+
+class Asker(Signature):
+    metadata = Metadata(id="T-1", name="Asker", event_name="asker", version="1.0.0", description="Asks.")
+    selected = (Selected("getppid"),)
+
+    def on_event(self, event):
+        self.found(event)
+"""
+
+
 def test_a_token(tracee: Tracee, tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{TOKEN}\n")

@@ -84,7 +84,7 @@ def run(settings: Settings) -> None:
                 return signatures.use(plan_of(settings))
 
             looks.append(Reloader(tracer, settings.policies, plan_now, told, watch=settings.watch_policies).look)
-        serving.begin(tracer)
+        serving.begin(tracer, signatures.counters)
         logger.debug("tracing has begun")
         while not tracer.wait(_LOOK):
             for look in looks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from tracee import _core
 from tracee.server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from tracee.server.metrics import Metrics
+    from tracee.server.metrics import Metrics, Signatures
     from tracee.server.server import Health, Server
 
 
@@ -37,11 +38,11 @@ class Serving:
             self._running = server, metrics, health
         return self
 
-    def begin(self, tracer: _core.Tracer) -> None:
-        """Tracing has begun."""
+    def begin(self, tracer: _core.Tracer, signatures: Callable[[], Signatures]) -> None:
+        """Tracing has begun; ``signatures`` gives the counters of each."""
         if self._running:
             _, metrics, health = self._running
-            metrics.watch(tracer)
+            metrics.watch(tracer, signatures)
             health.begin()
 
     def look(self) -> None:

@@ -85,8 +85,8 @@ class Detector:
         self.look()
 
     def counters(self) -> dict[str, dict[str, int | float]]:
-        """By signature: events, findings, errors, seconds."""
-        return {one.name: one.counters() for one in self._running.values()}
+        """By signature: events, findings, errors, seconds. From any thread."""
+        return {one.name: one.counters() for one in list(self._running.values())}
 
     def _run(self) -> None:
         # what is there by now stays, and need not be gone through each time that garbage is looked for

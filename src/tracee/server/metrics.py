@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -35,12 +35,21 @@ _OF_SINKS = {
     "batches": "Batches that the receiver has.",
     "retried": "Batches sent again.",
 }
+_OF_SIGNATURES = {
+    "events": ("events", "Events that it was given."),
+    "findings": ("findings", "What it found."),
+    "errors": ("errors", "Events that it failed on."),
+    "seconds": ("seconds", "Time that it took."),
+}
 _QUEUES = {
     "queued": ("queued_events", "Events that wait in memory."),
     "queued_bytes": ("queued_bytes", "Bytes that wait in memory."),
     "spooled": ("spooled_events", "Events that wait on the disk."),
     "spool_bytes": ("spool_bytes", "Bytes that the spool takes."),
 }
+
+Signatures = Mapping[str, Mapping[str, float]]
+"""Counters of each."""
 
 
 class Metrics:
@@ -52,9 +61,10 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self._registry.register(_Build())
 
-    def watch(self, tracer: _core.Tracer) -> None:
-        """Has the tracer's counters told, too."""
+    def watch(self, tracer: _core.Tracer, signatures: Callable[[], Signatures]) -> None:
+        """Has the tracer's counters told, too, and those of its signatures."""
         self._registry.register(_OfTracer(tracer))
+        self._registry.register(_OfSignatures(signatures))
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """All of them, and the content type, as a reader's ``Accept`` asks for."""
@@ -82,6 +92,24 @@ class _OfTracer(Collector):
             if key in counters:
                 yield GaugeMetricFamily(f"tracee_{name}", about, counters[key])
         yield from _of_sinks()
+
+
+class _OfSignatures(Collector):
+    def __init__(self, counters: Callable[[], Signatures]) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        known = self._counters()
+        for key, (name, about) in _OF_SIGNATURES.items():
+            values = {signature: counters[key] for signature, counters in known.items() if key in counters}
+            yield _by_label(f"tracee_signature_{name}", about, "signature", values)
+
+
+def _by_label(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
+    counter = CounterMetricFamily(name, about, labels=[label])
+    for value, count in values.items():
+        counter.add_metric([value], count)
+    return counter
 
 
 def _of_sinks() -> Iterator[Metric]:
