@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SUITES = (
-    ["cargo", "test", "--package", "tracee-catalogue", "--package", "tracee-core", "--quiet"],
+    ["cargo", "test", "-p", "tracee-catalogue", "-p", "tracee-template", "-p", "tracee-core", "--quiet"],
     ["cargo", "test", "--release", "--package", "tracee-kernel", "--quiet"],
     [sys.executable, "-m", "pytest", "-q", "-rs", "tests"],
 )

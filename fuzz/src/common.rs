@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 
 use tracee_core::event::Event;
-use tracee_core::format::{json::Json, table::Table, Context, Format};
+use tracee_core::format::{json::Json, table::Table, Context, Format, Shown};
 use tracee_core::network::{Direction, Network, PacketMeta, Wanted};
 use tracee_core::record::{Head, Owned};
 use tracee_core::time::Clock;
 
 thread_local! {
     /// Made once: what formats prepare takes longer than a packet.
-    static FORMATS: RefCell<(Json, Table, Vec<u8>)> = RefCell::new((Json::new(true), Table::new(None), Vec::new()));
+    static FORMATS: RefCell<(Json, Table, Vec<u8>)> = RefCell::new((Json::new(Shown { parse_arguments: true, ..Shown::default() }), Table::new(None, Shown::default()), Vec::new()));
 }
 
 #[derive(Default)]
@@ -41,6 +41,7 @@ pub fn write(record: &[u8]) {
         matched: 1,
         policy_names: &[],
         host_mount_ns: 0,
+        sha256: None,
     };
     FORMATS.with_borrow_mut(|(json, table, text)| {
         for format in [json as &mut dyn Format, table] {

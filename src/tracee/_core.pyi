@@ -1,6 +1,9 @@
 """Types of the extension module: crates/python."""
 
+from collections.abc import Sequence
 from typing import Any, final
+
+from tracee.output_files import Opened
 
 __version__: str
 ATTACH: list[str]
@@ -222,15 +225,21 @@ class Tracer:
         """The last name asked of DNS of which the address was an answer. From any thread."""
     def begin(
         self,
-        outputs: list[tuple[str, int, bool, int | None]],
+        outputs: Sequence[Opened],
         *,
+        parse_arguments: bool = False,
+        times: str = "wall",
+        category: str | None = None,
+        exec_hash: bool = False,
         subscribe: bool = False,
         ask: bool = False,
         states: list[str] = ...,
         capture: str | None = None,
     ) -> None:
-        """Begins to record. With `ask`, somebody has to take `container_questions`. `capture`: how packets are kept
-        (JSON). Raises RuntimeError where its folder cannot be used."""
+        """Begins to record. `times`: wall, relative, none. `category`: outputs get events of that one alone.
+
+        With `ask`, somebody has to take `container_questions`. `capture`: how packets are kept (JSON). Raises
+        RuntimeError where its folder cannot be used."""
     def container_questions(self, seconds: float) -> list[tuple[str, str | None, str]] | None:
         """Containers to ask runtimes about: id, runtime, path of the cgroup. None when there will be no more."""
     def container_answer(self, id: str, metadata: dict[str, str | bool] | None) -> None:
@@ -246,6 +255,12 @@ class Tracer:
     def blocks(self, seconds: float, linger: float) -> tuple[bytes, int, int] | None:
         """The next block of the output -1: its lines, how many events, and how many after it found no room."""
     def losses(self) -> tuple[int, int]: ...
+    def reopen(self, index: int, fd: int) -> None:
+        """Output number `index` goes on in another file; the descriptor is duplicated."""
+    def output_problems(self) -> list[str]:
+        """What did not go well with outputs since the last call: a line each."""
+    def statistics(self) -> dict[str, Any]:
+        """eventsByName, lostByName, outputs, cpuSeconds, programs: nested dicts. While it runs, or after."""
     def remarks(self) -> list[str]:
         """What was passed over since the last call: a line each, for who debugs."""
     def process(self, pid: int, start_time: int | None = None) -> Process | None:
@@ -273,5 +288,8 @@ def call_numbers(compat: bool) -> dict[str, int]:
 
 def categories() -> list[str]: ...
 def nearest(word: str, known: list[str]) -> str | None: ...
+def check_template(text: str) -> tuple[int, str] | None:
+    """What is wrong with a template of Go's language: its line, and a message."""
+
 def check(plan: str) -> list[tuple[int, int | None, int | None, str]]: ...
 def unescape(text: str) -> bytes: ...

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod catalogue;
 pub mod containers;
+pub mod destination;
 pub mod dump;
 pub mod elf;
 pub mod event;

@@ -3,11 +3,14 @@
 pub mod batch;
 mod contained;
 pub mod detected;
+pub mod hashed;
 mod networked;
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use crate::catalogue::index;
+use self::hashed::{Digest, Hashes};
+use crate::catalogue::{index, EVENTS};
 use crate::containers::waiting::{Held, Waiting};
 use crate::containers::Containers;
 use crate::event::Event;
@@ -40,7 +43,12 @@ struct Output {
     format: Box<dyn Format>,
     buffer: Vec<u8>,
     sink: Box<dyn Sink>,
+    /// ns that formatting has taken, estimated.
+    busy: u64,
 }
+
+/// Of so many events one is timed, for the cost of formats.
+const TIMED: u64 = 64;
 
 /// What has gone through so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +69,15 @@ pub struct Counters {
     pub findings: u64,
     /// Findings that are not told, since too many findings led to them.
     pub findings_too_deep: u64,
+}
+
+/// What outputs were given so far.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Events, by their index in the catalogue.
+    pub events: Vec<u64>,
+    /// ns that formatting has taken by output, in the order of [`Pipeline::add_output`]; estimated from some of them.
+    pub formats: Vec<u64>,
 }
 
 /// What records of one of the kernel side's plans are tested by, and the names of its policies.
@@ -85,6 +102,7 @@ pub struct Pipeline {
     pub clock: Clock,
     network: Network,
     keeper: Option<Keeper>,
+    hashes: Option<Hashes>,
     host_mount_ns: u32,
     exits: Exits,
     detecting: Option<Detecting>,
@@ -95,6 +113,10 @@ pub struct Pipeline {
 #[derive(Default)]
 struct Exits {
     outputs: Vec<Output>,
+    /// Of this category alone, where one is set.
+    category: Option<String>,
+    /// Events taken, by index; empty before the first.
+    tally: Vec<u64>,
     subscriber: Option<Box<dyn Subscriber>>,
     batch: Batch,
 }
@@ -114,6 +136,7 @@ impl Pipeline {
             clock: Clock::now(),
             network: Network::default(),
             keeper: None,
+            hashes: None,
             host_mount_ns,
             exits: Exits::default(),
             detecting: None,
@@ -124,7 +147,19 @@ impl Pipeline {
     pub fn add_output(&mut self, mut format: Box<dyn Format>, sink: Box<dyn Sink>) {
         let mut buffer = Vec::with_capacity(BLOCK + (16 << 10));
         format.begin(&mut buffer);
-        self.exits.outputs.push(Output { format, buffer, sink });
+        self.exits.outputs.push(Output { format, buffer, sink, busy: 0 });
+    }
+
+    /// Outputs get events of one category alone.
+    pub fn show_only(&mut self, category: String) {
+        self.exits.category = Some(category);
+    }
+
+    /// Copies what outputs were given so far.
+    pub fn tally(&self, into: &mut Tally) {
+        into.events.clone_from(&self.exits.tally);
+        into.formats.clear();
+        into.formats.extend(self.exits.outputs.iter().map(|output| output.busy));
     }
 
     /// Events come with the ancestors of their process.
@@ -230,8 +265,12 @@ impl Pipeline {
         }
         let parent = event.head.task.host_ppid;
         let lineage = self.lineages.as_mut().map(|lineages| lineages.below(parent, &self.tasks));
+        let hashed = self.hashes.is_some() && matched != 0 && event.head.event == index::SCHED_PROCESS_EXEC;
         if let (Some(key), true) = (container, waits) {
             let held = Held::event(bytes, policies, executable, lineage);
+            if hashed {
+                return self.wait_for_digest(event, held, container, true);
+            }
             return self.hold(key, held);
         }
         let context = Context {
@@ -242,12 +281,29 @@ impl Pipeline {
             matched,
             policy_names: &policies.names,
             host_mount_ns: self.host_mount_ns,
+            sha256: None,
         };
-        let counters = &mut self.counters;
         if let Some(detecting) = &mut self.detecting {
             detecting.take(bytes, &context, policies, takers);
         }
-        self.exits.take(bytes, event, &context, policies, counters);
+        if hashed {
+            let held = Held::event(bytes, policies, executable, lineage).after_signatures();
+            return self.wait_for_digest(event, held, container, false);
+        }
+        self.exits.take(bytes, event, &context, policies, &mut self.counters);
+    }
+
+    /// An event goes on when what it waits for is known: its container, if that is `asked` about, and its file's digest.
+    fn wait_for_digest(&mut self, event: &Event, held: Held, container: Option<u32>, asked: bool) {
+        let held = match self.digest(event) {
+            Some(Digest::Asked(version)) => return self.hold_for_digest(version, held, container),
+            Some(Digest::Known(digest)) => held.with_digest(digest),
+            None => held,
+        };
+        match container.filter(|_| asked) {
+            Some(key) => self.hold(key, held),
+            None => self.let_go(container, held),
+        }
     }
 
     /// Hands on what is waiting in buffers.
@@ -275,8 +331,18 @@ impl Exits {
             return;
         }
         counters.matched += 1;
-        for output in &mut self.outputs {
+        let place = usize::from(event.head.event);
+        if self.tally.len() <= place {
+            // findings have places beyond those of the catalogue
+            self.tally.resize(EVENTS.len().max(place + 1), 0);
+        }
+        self.tally[place] += 1;
+        let shown = self.category.as_ref().is_none_or(|category| event.info.category == category);
+        let timed = counters.matched.is_multiple_of(TIMED);
+        for output in self.outputs.iter_mut().filter(|_| shown) {
+            let begun = timed.then(Instant::now);
             output.format.write(&mut output.buffer, event, context);
+            output.busy += begun.map_or(0, |begun| begun.elapsed().as_nanos() as u64 * TIMED);
             if output.buffer.len() >= BLOCK {
                 counters.bytes += output.buffer.len() as u64;
                 output.sink.write(&mut output.buffer);

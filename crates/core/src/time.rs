@@ -23,9 +23,14 @@ pub fn since_boot() -> u64 {
     read(libc::CLOCK_BOOTTIME) as u64
 }
 
+/// CPU time of this thread so far, in ns.
+pub fn thread_cpu() -> u64 {
+    read(libc::CLOCK_THREAD_CPUTIME_ID) as u64
+}
+
 fn read(clock: libc::clockid_t) -> i64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: a valid pointer; both clocks exist on every kernel that runs BPF, so the call cannot fail
+    // SAFETY: a valid pointer; these clocks exist on every kernel that runs BPF, so the call cannot fail
     unsafe { libc::clock_gettime(clock, &mut time) };
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }

@@ -50,6 +50,7 @@ pub fn write(format: &mut dyn Format, record: &Owned) -> String {
         matched: 1,
         policy_names: &[String::new()],
         host_mount_ns: 4_026_531_840,
+        sha256: None,
     };
     let mut out = Vec::new();
     format.write(&mut out, &event, &context);

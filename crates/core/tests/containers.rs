@@ -9,6 +9,7 @@ use tracee_core::catalogue;
 use tracee_core::containers::waiting::PATIENCE;
 use tracee_core::containers::Metadata;
 use tracee_core::format::json::Json;
+use tracee_core::format::Shown;
 use tracee_core::pipeline::{Pipeline, Policies, Sink};
 use tracee_core::plan::Plan;
 use tracee_core::record::{control, Head, Owned};
@@ -40,7 +41,7 @@ impl Trace {
         let compiled = plan.compile().expect("a good plan");
         let policies = Policies { filter: compiled.filter, names: Arc::new(compiled.names) };
         let (mut pipeline, lines) = (Pipeline::new(policies, 0), Lines::default());
-        pipeline.add_output(Box::new(Json::new(false)), Box::new(lines.clone()));
+        pipeline.add_output(Box::new(Json::new(Shown::default())), Box::new(lines.clone()));
         Trace { pipeline, lines }
     }
 

@@ -10,6 +10,7 @@ use tracee_core::event::Event;
 use tracee_core::findings::{self, Declaration, Field, Trigger};
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
+use tracee_core::format::Shown;
 use tracee_core::pipeline::detected::{Detector, Found, Portion, Signal};
 use tracee_core::pipeline::{Pipeline, Policies, Sink};
 use tracee_core::plan::{Compiled, Plan};
@@ -220,8 +221,8 @@ fn pipeline(events: &[&str], selected: &Value, finder: &Finder) -> (Pipeline, Te
     let policies = Policies { filter: compiled.filter, names: Arc::new(compiled.names) };
     let mut pipeline = Pipeline::new(policies, 0);
     let (lines, table) = (Text::default(), Text::default());
-    pipeline.add_output(Box::new(Json::new(false)), Box::new(lines.clone()));
-    pipeline.add_output(Box::new(Table::new(None)), Box::new(table.clone()));
+    pipeline.add_output(Box::new(Json::new(Shown::default())), Box::new(lines.clone()));
+    pipeline.add_output(Box::new(Table::new(None, Shown::default())), Box::new(table.clone()));
     pipeline.set_detector(Box::new(finder.clone()));
     (pipeline, lines, table)
 }

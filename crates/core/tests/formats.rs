@@ -6,11 +6,11 @@ use common::{record, write};
 use serde_json::{json, Value};
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
-use tracee_core::format::Format;
+use tracee_core::format::{Format, Shown, Times};
 use tracee_core::record::{chunk, Head, Owned};
 
 fn as_json(record: &Owned, parse_arguments: bool) -> Value {
-    let line = write(&mut Json::new(parse_arguments), record);
+    let line = write(&mut Json::new(Shown { parse_arguments, ..Shown::default() }), record);
     assert!(line.ends_with('\n') && line.matches('\n').count() == 1);
     serde_json::from_str(&line).expect("a line is JSON")
 }
@@ -141,7 +141,7 @@ fn times() {
     let time = |seconds: i64, nanoseconds: i64| {
         let bytes = [seconds.to_le_bytes(), nanoseconds.to_le_bytes()].concat();
         let record = record("nanosleep", 0, &[], &[(&bytes, 0), (b"", chunk::NULL)]);
-        write(&mut Json::new(false), &record)
+        write(&mut Json::new(Shown::default()), &record)
     };
     assert!(time(1, 500_000_000).contains(r#""value":1.5}"#));
     assert!(time(0, 1).contains(r#""value":0.000000001}"#));
@@ -162,9 +162,10 @@ fn names_of_policies_are_listed_and_escaped() {
         matched: 0b011,
         policy_names: &names,
         host_mount_ns: 0,
+        sha256: None,
     };
     let mut line = Vec::new();
-    Json::new(false).write(&mut line, &event, &context);
+    Json::new(Shown::default()).write(&mut line, &event, &context);
     let line: Value = serde_json::from_slice(&line).expect("JSON");
     assert_eq!(line["policies"]["matched"], json!(["quo\"ted"]));
 }
@@ -172,21 +173,21 @@ fn names_of_policies_are_listed_and_escaped() {
 #[test]
 fn the_table_aligns_and_is_cut_to_the_terminal() {
     let exec = record("execve", 0, &[], &[(b"/bin/ls", 0), (b"ls\0-la\0/tmp\0", 0), (b"", 0)]);
-    let line = write(&mut Table::new(None), &exec);
+    let line = write(&mut Table::new(None, Shown::default()), &exec);
     let (time, rest) = line.split_at(17);
     assert!(time.trim_end().len() == "14:23:45.678901".len(), "{time:?}");
     assert_eq!(rest, "33     execve           host             /bin/ls          [\"-la\", \"/tmp\"]\n");
-    let cut = write(&mut Table::new(Some(60)), &exec);
+    let cut = write(&mut Table::new(Some(60), Shown::default()), &exec);
     assert_eq!(cut.trim_end(), line[..60].trim_end());
     let mut head = Vec::new();
-    Table::new(None).begin(&mut head);
+    Table::new(None, Shown::default()).begin(&mut head);
     assert_eq!(head, b"TIME             UID    EVENT            CONTAINER        COMMAND          ARGS\n");
 }
 
 #[test]
 fn a_terminal_is_not_handed_control_characters() {
     let evil = record("openat", -2, &[u64::MAX - 99], &[CWD, (b"/tmp/\x1b[2J\xff\n\xe2\x80\xaegpj.exe\\", 0)]);
-    let line = write(&mut Table::new(None), &evil);
+    let line = write(&mut Table::new(None, Shown::default()), &evil);
     assert!(line.contains(r"/tmp/\x1b[2J\xff\x0a\xe2\x80\xaegpj.exe\\"), "{line}");
     assert!(line.trim_end().ends_with("= -ENOENT"), "{line}");
 }
@@ -201,4 +202,22 @@ fn losses_are_events() {
     assert_eq!(*args[1].1, json!(3));
     assert_eq!(*args[4].1, json!(1234));
     assert_eq!(Head::default().slots, 0);
+}
+
+#[test]
+fn times_are_relative_or_left_out() {
+    let record = record("getppid", 1, &[], &[]);
+    let shown = |times| Shown { times, ..Shown::default() };
+    let json = |times| write(&mut Json::new(shown(times)), &record);
+    let table = |times| write(&mut Table::new(None, shown(times)), &record);
+    let since = Times::Since(5_500_000_000);
+    assert!(json(since).starts_with(r#"{"timestamp":1500000000,"threadStartTime":17"#), "{}", json(since));
+    assert!(json(Times::None).starts_with(r#"{"threadStartTime":17"#), "{}", json(Times::None));
+    let late = Times::Since(8_000_000_000);
+    assert!(json(late).starts_with(r#"{"timestamp":0,"#), "what came before the start has 0");
+    assert!(table(since).starts_with("1.500000         33     getppid "), "{}", table(since));
+    assert!(table(Times::None).starts_with("33     getppid "), "{}", table(Times::None));
+    let mut head = Vec::new();
+    Table::new(None, shown(Times::None)).begin(&mut head);
+    assert!(head.starts_with(b"UID    EVENT "));
 }

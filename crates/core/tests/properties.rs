@@ -11,6 +11,7 @@ use tracee_core::event::Event;
 use tracee_core::filter::Filter;
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
+use tracee_core::format::Shown;
 use tracee_core::merge::{by_time, Queue};
 use tracee_core::pattern::Pattern;
 use tracee_core::pipeline::{Pipeline, Policies};
@@ -46,10 +47,10 @@ proptest! {
     fn any_record_is_written_as_one_line_of_json((event, flags, ret, args, raw) in any_record(), whole: bool, parse: bool) {
         let record = owned(event, flags, ret, args, &raw, whole);
         if Event::read(record.as_bytes()).is_some() {
-            let line = common::write(&mut Json::new(parse), &record);
+            let line = common::write(&mut Json::new(Shown { parse_arguments: parse, ..Shown::default() }), &record);
             let parsed: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             prop_assert_eq!(parsed["eventName"].as_str(), Some(EVENTS[usize::from(event)].name));
-            let row = common::write(&mut Table::new(Some(100)), &record);
+            let row = common::write(&mut Table::new(Some(100), Shown::default()), &record);
             prop_assert_eq!(row.matches('\n').count(), 1);
             prop_assert!(!row.trim_end().chars().any(char::is_control));
         }

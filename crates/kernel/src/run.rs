@@ -1,5 +1,6 @@
 //! The reader: rings to pipeline, until told to stop.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tracee_core::merge;
 use tracee_core::network::capture::Kept;
-use tracee_core::pipeline::{Counters, Pipeline};
+use tracee_core::pipeline::{Counters, Pipeline, Tally};
 use tracee_core::tasks::Depth;
-use tracee_core::time::{since_boot, Clock};
+use tracee_core::time::{since_boot, thread_cpu, Clock};
 
 use crate::error::{Doing, Result};
 use crate::heal::{self, Healer};
@@ -44,6 +45,10 @@ pub struct Progress {
     pub lost: AtomicU64,
     pub lost_since: AtomicU64,
     counters: Mutex<(Counters, Totals)>,
+    tally: Mutex<Tally>,
+    lost_events: Mutex<BTreeMap<u16, u64>>,
+    /// CPU time of the reader, in ns.
+    cpu: AtomicU64,
     remarks: Mutex<Vec<String>>,
     kept_packets: Mutex<(Kept, Vec<String>)>,
 }
@@ -51,6 +56,21 @@ pub struct Progress {
 impl Progress {
     pub fn counters(&self) -> (Counters, Totals) {
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What outputs were given so far.
+    pub fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Events lost, by their index in the catalogue.
+    pub fn lost_events(&self) -> BTreeMap<u16, u64> {
+        self.lost_events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// CPU time of the reader so far, in ns.
+    pub fn cpu(&self) -> u64 {
+        self.cpu.load(Ordering::Relaxed)
     }
 
     /// What was passed over since the last call, for who debugs: a line each.
@@ -223,6 +243,8 @@ fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipelin
     let unread = objects.map(Objects::losses).unwrap_or_default();
     for loss in feed.counters.losses().into_iter().chain(unread) {
         pipeline.tell(loss.record(pipeline.clock));
+        *progress.lost_events.lock().unwrap_or_else(PoisonError::into_inner).entry(loss.event).or_default() +=
+            loss.count;
         if progress.lost.fetch_add(loss.count, Ordering::AcqRel) == 0 {
             progress.lost_since.store(pipeline.clock.wall(loss.from), Ordering::Release);
         }
@@ -233,6 +255,8 @@ fn report(feed: &mut Feed, objects: Option<&mut Objects>, pipeline: &mut Pipelin
     known.1.extend(problem);
     known.1.truncate(MOST_REMARKS);
     drop(known);
+    pipeline.tally(&mut progress.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    progress.cpu.store(thread_cpu(), Ordering::Relaxed);
     let totals = feed.counters.totals();
     *progress.counters.lock().unwrap_or_else(PoisonError::into_inner) = (pipeline.counters, totals);
     totals

@@ -21,6 +21,7 @@ use tracee_core::watch::Watches;
 
 use crate::buffers::Buffers;
 use crate::containers::{Enrichment, Keeper};
+use crate::cost::{self, Cost};
 use crate::error::{Doing, Error, Result};
 use crate::mapping::page_size;
 use crate::object::{self, check_size, find, Source};
@@ -156,6 +157,11 @@ struct Loaded {
 }
 
 impl Session {
+    /// What each program has taken so far, where [`Options::statistics`] are on.
+    pub fn costs(&self) -> Vec<Cost> {
+        self.loaded.iter().flat_map(|loaded| cost::of(&loaded.object)).collect()
+    }
+
     /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`]. Events that cannot be had
     /// are left out, see [`Session::chosen`].
     ///

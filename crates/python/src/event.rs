@@ -8,7 +8,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use tracee_core::event::Event as CoreEvent;
 use tracee_core::format::json::Json;
-use tracee_core::format::Format;
+use tracee_core::format::{Format, Shown};
 use tracee_core::pipeline::{Batch, Member};
 use tracee_core::tree::{Node, Tree};
 use tracee_core::value::{SockAddr, Text, Timespec, Value};
@@ -211,7 +211,7 @@ impl Event {
         let member = self.parts()?;
         let context = member.context(self.batch.clock, self.batch.host_mount_ns);
         let mut line = Vec::new();
-        Json::new(parse_arguments).write(&mut line, &member.event, &context);
+        Json::new(Shown { parse_arguments, ..Shown::default() }).write(&mut line, &member.event, &context);
         line.pop();
         String::from_utf8(line).map_err(|e| PyValueError::new_err(e.to_string()))
     }

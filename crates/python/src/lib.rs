@@ -6,7 +6,9 @@ mod containers;
 mod detections;
 mod event;
 mod facts;
+mod outputs;
 mod process;
+mod statistics;
 mod tracer;
 
 use pyo3::prelude::*;
@@ -21,6 +23,8 @@ mod _core {
     use super::event::{unescape, Event};
     #[pymodule_export]
     use super::facts::{capabilities, facts, give_up_privileges};
+    #[pymodule_export]
+    use super::outputs::check_template;
     #[pymodule_export]
     use super::process::Process;
     #[pymodule_export]

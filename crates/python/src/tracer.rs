@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -16,22 +15,21 @@ use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use tracee_core::catalogue::EVENTS;
-use tracee_core::format::json::Json;
-use tracee_core::format::table::Table;
-use tracee_core::format::Format;
 use tracee_core::handoff::{handoff, Taker};
 use tracee_core::network::keeper::Keeper;
 use tracee_core::pipeline::{Batch, Pipeline, Policies, Subscriber};
 use tracee_core::plan::{Plan, PlanError};
 use tracee_core::tasks::Processes;
 use tracee_core::time::{since_boot, Clock};
-use tracee_core::writer::{Fate, Writer};
-use tracee_kernel::{Allowed, Feed, Options, Progress, Session};
+use tracee_core::writer::Fate;
+use tracee_kernel::{Allowed, Cost, Feed, Options, Progress, Session};
 
 use crate::containers::{Asked, Exchange};
 use crate::detections::{detections, Detections, Sending, Taken};
 use crate::event::Event;
+use crate::outputs::{duplicate, shown, Output, TemplateFailures, Told};
 use crate::process::Process;
+use crate::statistics;
 
 create_exception!(
     tracee._core,
@@ -98,7 +96,10 @@ pub struct Tracer {
     ready: Mutex<Option<Ready>>,
     progress: Arc<Progress>,
     reader: Mutex<Option<JoinHandle<Result<(), String>>>>,
-    fates: Mutex<Vec<Fate>>,
+    outputs: Mutex<Vec<Told>>,
+    templates: Mutex<Vec<TemplateFailures>>,
+    /// Of the programs, once the session has ended.
+    costs: Mutex<Vec<Cost>>,
     batches: Mutex<Option<Receiver<Batch>>>,
     detections: Detections,
     /// Once it has begun.
@@ -168,7 +169,9 @@ impl Tracer {
             ready: Mutex::new(Some(Ready { feed, policies })),
             progress: Arc::default(),
             reader: Mutex::new(None),
-            fates: Mutex::new(Vec::new()),
+            outputs: Mutex::new(Vec::new()),
+            templates: Mutex::new(Vec::new()),
+            costs: Mutex::new(Vec::new()),
             batches: Mutex::new(None),
             detections,
             shown: Mutex::new(None),
@@ -241,15 +244,20 @@ impl Tracer {
         self.detections.missed()
     }
 
-    /// Begins to record. `outputs`: (format, descriptor, parse_arguments, width); the descriptors are duplicated. One may
-    /// be -1: that output is taken by `blocks`. `ask`: there will be somebody who takes `container_questions`. `states`:
+    /// Begins to record. `outputs`: as in `tracee.output.Opened`. `times`: `wall`, `relative` or `none`. `category`: outputs
+    /// get events of that one alone. `ask`: there will be somebody who takes `container_questions`. `states`:
     /// folders of containerds that keep their state elsewhere than usual. `capture`: how packets are kept (JSON, see
     /// `tracee_core::network::capture`).
-    #[pyo3(signature = (outputs, *, subscribe = false, ask = false, states = Vec::new(), capture = None))]
+    #[pyo3(signature = (outputs, *, parse_arguments = false, times = "wall", category = None, exec_hash = false, subscribe = false, ask = false, states = Vec::new(), capture = None))]
+    #[expect(clippy::too_many_arguments, reason = "Python's caller names them")]
     fn begin(
         &self,
         py: Python<'_>,
-        outputs: Vec<(String, i32, bool, Option<usize>)>,
+        outputs: Vec<Output>,
+        parse_arguments: bool,
+        times: &str,
+        category: Option<String>,
+        exec_hash: bool,
         subscribe: bool,
         ask: bool,
         states: Vec<PathBuf>,
@@ -259,32 +267,31 @@ impl Tracer {
             lock(&self.ready).take().ok_or_else(|| PyRuntimeError::new_err("the tracer has begun already"))?;
         let host = std::fs::metadata("/proc/1/ns/mnt").or_else(|_| std::fs::metadata("/proc/self/ns/mnt"));
         let mut pipeline = Pipeline::new(policies, host.map_or(0, |m| m.ino() as u32));
-        if self.process_tree && (subscribe || outputs.iter().any(|(format, ..)| format == "json")) {
+        if self.process_tree && (subscribe || outputs.iter().any(|output| output.format != "table")) {
             pipeline.show_ancestors();
         }
         *lock(&self.processes) = Some((pipeline.tasks.processes(), pipeline.clock));
         *lock(&self.shown) = Some((pipeline.containers.shown(), pipeline.shown_names()));
-        for (format, fd, parse_arguments, width) in outputs {
-            let format: Box<dyn Format> = match format.as_str() {
-                "json" => Box::new(Json::new(parse_arguments)),
-                "table" => Box::new(Table::new(width)),
-                other => return Err(PyValueError::new_err(format!("unknown format {other:?}"))),
-            };
-            if fd == TO_SINKS {
+        let shown = shown(parse_arguments, times)?;
+        if let Some(category) = category {
+            pipeline.show_only(category);
+        }
+        if exec_hash {
+            pipeline.hash_executables(tracee_kernel::begin_hashing().map_err(refused)?);
+        }
+        for output in outputs {
+            let (mut format, failures) = output.formatter(shown)?;
+            lock(&self.templates).extend(failures);
+            if output.fd == TO_SINKS {
                 let (handoff, taker) = handoff(SINKS_ROOM);
                 *lock(&self.blocks) = Some(taker);
                 pipeline.add_output(format, Box::new(handoff));
                 continue;
             }
-            if fd < 0 {
-                return Err(PyValueError::new_err(format!("{fd} is no descriptor")));
-            }
-            // SAFETY: only duplicated here, while the caller holds it open
-            let file = File::from(unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned()?);
-            let name = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-            let name = name.map_or_else(|_| "output".into(), |path| path.display().to_string());
-            let (writer, fate) = Writer::start(name, Box::new(file))?;
-            lock(&self.fates).push(fate);
+            let mut head = Vec::new();
+            format.begin(&mut head);
+            let (writer, told) = output.writer(head)?;
+            lock(&self.outputs).push(told);
             pipeline.add_output(format, Box::new(writer));
         }
         if let Some(capture) = capture {
@@ -332,8 +339,7 @@ impl Tracer {
         let end = Instant::now() + Duration::from_secs_f64(seconds.clamp(0.0, 1e6));
         loop {
             py.check_signals()?;
-            let fates = lock(&self.fates).clone();
-            let closed = !fates.is_empty() && fates.iter().any(Fate::is_closed);
+            let closed = lock(&self.outputs).iter().any(|output| output.fate.is_closed());
             let ended = lock(&self.reader).as_ref().is_none_or(JoinHandle::is_finished);
             if closed || ended || self.progress.stop.load(Ordering::Acquire) {
                 return Ok(true);
@@ -355,7 +361,11 @@ impl Tracer {
         *lock(&self.sending) = None;
         let reader = lock(&self.reader).take();
         let ended = reader.map_or(Ok(()), |reader| self.end(py, reader));
-        py.detach(|| drop(lock(&self.session).take()));
+        let session = lock(&self.session).take();
+        if let Some(session) = &session {
+            *lock(&self.costs) = session.costs();
+        }
+        py.detach(|| drop(session));
         ended
     }
 
@@ -450,6 +460,34 @@ impl Tracer {
         self.progress.capture_problems()
     }
 
+    /// Output number `index`, of those with a descriptor, goes on in another file; the descriptor is duplicated.
+    fn reopen(&self, index: usize, fd: i32) -> PyResult<()> {
+        let file = File::from(duplicate(fd)?);
+        let outputs = lock(&self.outputs);
+        let output = outputs.get(index).ok_or_else(|| PyValueError::new_err(format!("no output {index}")))?;
+        output.fate.replace(file);
+        Ok(())
+    }
+
+    /// What did not go well with outputs since the last call: a line each.
+    fn output_problems(&self) -> Vec<String> {
+        let moved = lock(&self.outputs).iter().filter_map(|output| output.fate.remark()).collect::<Vec<_>>();
+        let failed = lock(&self.templates)
+            .iter()
+            .filter_map(|(file, failures)| {
+                let (count, error) = failures.take()?;
+                Some(format!("{file}: {error}, for {count} events"))
+            })
+            .collect::<Vec<_>>();
+        [moved, failed].concat()
+    }
+
+    /// Events and losses by name, queues of outputs, and CPU time by stage: nested dicts. While the tracer runs, or after.
+    fn statistics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let costs = statistics::costs(&lock(&self.session), &lock(&self.costs));
+        statistics::statistics(py, &self.progress, &lock(&self.outputs), &costs)
+    }
+
     /// Counters, by name.
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (counters, totals) = self.progress.counters();
@@ -481,7 +519,7 @@ impl Tracer {
 impl Tracer {
     /// Waits for the reader, and says what went wrong with it or with an output.
     fn end(&self, py: Python<'_>, reader: JoinHandle<Result<(), String>>) -> PyResult<()> {
-        let fates = lock(&self.fates).clone();
+        let fates: Vec<Fate> = lock(&self.outputs).iter().map(|output| output.fate.clone()).collect();
         let (result, given_up) = py.detach(|| {
             let end = Instant::now() + PATIENCE;
             while !reader.is_finished() && Instant::now() < end {

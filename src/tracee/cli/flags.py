@@ -99,9 +99,12 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="OUTPUT",
-        help="table (default), json, table:FILE, json:FILE, webhook:URL, forward:URL (see docs/sinks.md), "
-        "option:parse-arguments, option:exec-env, option:out-file=FILE, option:capture-dir=FOLDER, "
-        "option:spool-dir=DIR, option:spool-size=SIZE",
+        help="table (default), json, gotemplate=TEMPLATE (see docs/output.md), table:FILE, json:FILE, "
+        "gotemplate=TEMPLATE:FILE, webhook:URL, forward:URL (see docs/sinks.md), option:parse-arguments, "
+        "option:detect-only, option:relative-timestamp, option:no-timestamp, option:exec-env, option:exec-hash, "
+        "option:sort-events, "
+        "option:out-file=FILE, option:rotate-size=SIZE, option:rotate-time=TIME, option:rotate-keep=COUNT, "
+        "option:capture-dir=FOLDER, option:spool-dir=DIR, option:spool-size=SIZE",
     )
     flags.add_argument(
         "--capture",

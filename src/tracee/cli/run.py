@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -15,14 +13,17 @@ from typing import TYPE_CHECKING
 from tracee import _core, log, privileges
 from tracee.cli.progress import Progress
 from tracee.cli.serving import Serving
+from tracee.cli.statistics import print_statistics
 from tracee.config.assemble import with_origins
 from tracee.config.settings import Settings
 from tracee.container_settings import ContainerSettings, require
 from tracee.detecting import Detecting
 from tracee.errors import InputError, OutputError
+from tracee.events import SIGNATURES
 from tracee.kernel import load
 from tracee.log import logger
-from tracee.output import STDOUT, TO_SINKS, OpenOutputs, OutputSettings
+from tracee.output import STDOUT, OutputSettings
+from tracee.output_files import FOR_SINKS, OpenOutputs
 from tracee.policy import Plan, plan_from, remarks
 from tracee.reopening import reopening
 
@@ -46,7 +47,9 @@ def run(settings: Settings) -> None:
     reopening.add(log.reopen)
     reopening.listen()
     plan = plan_of(settings)
-    with OpenOutputs(settings.output.outputs) as outputs, Serving(settings.server) as serving:
+    output = settings.output
+    output = settings.output
+    with OpenOutputs(output.outputs, output.rotation) as outputs, Serving(settings.server) as serving:
         sinks = _open_sinks(settings.output)
         with Progress("loading programs into the kernel"):
             tracer = load(plan, settings.kernel)
@@ -56,19 +59,27 @@ def run(settings: Settings) -> None:
         _stop_on_signals(tracer)
         signatures = Detecting(tracer)
         signatures.use(plan)
-        outputs.begin()
-        parse_arguments = settings.output.parse_arguments
+        opened = outputs.begin()
         containers = settings.containers
         capture = settings.capture.to_json() if settings.capture.packets else None
-        opened = [(o.format, o.fd, parse_arguments, o.width()) for o in outputs.opened]
         if sinks:
-            opened.append(("json", TO_SINKS, parse_arguments, None))
+            opened.append(FOR_SINKS)
         try:
-            tracer.begin(opened, ask=containers.enrich, states=containers.states(), capture=capture)
+            tracer.begin(
+                opened,
+                parse_arguments=settings.output.parse_arguments,
+                times=settings.output.times,
+                category=SIGNATURES if settings.output.detect_only else None,
+                exec_hash=settings.output.exec_hash,
+                ask=containers.enrich,
+                states=containers.states(),
+                capture=capture,
+            )
         except RuntimeError as error:
             raise OutputError(f"--capture: {error}") from error
         # before threads begin that need none
         privileges.give_up(settings.privileges, _needed(settings, tracer))
+        reopening.add(partial(_reopen, outputs, tracer))
         if sinks:
             sinks.start(tracer)
         enrichment = _begin_enrichment(tracer, containers)
@@ -102,8 +113,21 @@ def run(settings: Settings) -> None:
             if sinks:
                 sinks.close()
             if settings.stats:
-                as_json = any(o.format == "json" for o in outputs.opened)
-                _print_statistics(tracer, signatures.counters(), as_json=as_json)
+                as_json = any(o.format == "json" for o in opened)
+                print_statistics(tracer, signatures.counters(), as_json=as_json)
+
+
+def _reopen(outputs: OpenOutputs, tracer: _core.Tracer) -> None:
+    """All files are opened anew; one that cannot be does not keep the others from it."""
+    failed = None
+    for index, output in enumerate(outputs.opened):
+        try:
+            if output.reopen():
+                tracer.reopen(index, output.fd)
+        except OSError as error:
+            failed = OutputError(f"--output {output.path}: {error.strerror}")
+    if failed:
+        raise failed
 
 
 def _needed(settings: Settings, tracer: _core.Tracer) -> dict[str, str]:
@@ -171,6 +195,8 @@ def _tell_remarks(tracer: _core.Tracer) -> None:
         logger.debug("%s", remark)
     for problem in tracer.capture_problems():
         logger.warning("--capture: %s", problem)
+    for problem in tracer.output_problems():
+        logger.warning("--output: %s", problem)
 
 
 def _gravity(event: str, named: set[str]) -> int:
@@ -204,27 +230,3 @@ class _Losses:
             self._told = lost
             moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since / 1e9))
             logger.warning("events lost: %d (since %s)", lost, moment)
-
-
-def _print_statistics(tracer: _core.Tracer, signatures: Mapping[str, Mapping[str, float]], *, as_json: bool) -> None:
-    counters = tracer.counters()
-    parts: dict[str, Mapping[str, Mapping[str, float | str]]] = {"sinks": _sink_counters(), "signatures": signatures}
-    if as_json:
-        stats = {**counters, **{name: part for name, part in parts.items() if part}}
-        print(json.dumps({"stats": stats}), file=sys.stderr)
-        return
-    width = max(map(len, counters))
-    for name, value in counters.items():
-        print(f"{name:{width}}  {value}", file=sys.stderr)
-    for part in parts.values():
-        for about, values in part.items():
-            print(about, *(f"{name}={value}" for name, value in values.items()), file=sys.stderr)
-
-
-def _sink_counters() -> dict[str, dict[str, int | str]]:
-    """By sink and by name; empty where no sinks were imported."""
-    if "tracee.sinks" not in sys.modules:
-        return {}
-    from tracee.sinks import counters
-
-    return {sink: values.by_name() for sink, values in counters().items()}

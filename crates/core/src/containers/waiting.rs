@@ -26,6 +26,10 @@ pub enum Held {
         policies: Arc<Policies>,
         executable: Option<Executable>,
         lineage: Option<Arc<Lineage>>,
+        /// As [`crate::format::Context::sha256`].
+        sha256: Option<Option<Arc<str>>>,
+        /// Signatures have had it.
+        detected: bool,
     },
     /// About the container itself: its record is made when all is known.
     Told { event: u16, time: u64, cpu: u16 },
@@ -46,7 +50,27 @@ impl Held {
             policies: policies.clone(),
             executable: executable.cloned(),
             lineage: lineage.cloned(),
+            sha256: None,
+            detected: false,
         }
+    }
+
+    /// The same, which signatures have had already.
+    #[must_use]
+    pub fn after_signatures(mut self) -> Held {
+        if let Held::Event { detected, .. } = &mut self {
+            *detected = true;
+        }
+        self
+    }
+
+    /// The same, with what is known of the file that was executed.
+    #[must_use]
+    pub fn with_digest(mut self, digest: Option<Arc<str>>) -> Held {
+        if let Held::Event { sha256, .. } = &mut self {
+            *sha256 = Some(digest);
+        }
+        self
     }
 
     fn size(&self) -> usize {

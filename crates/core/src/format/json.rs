@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{push_int, tree, write_name, Context, Format, TaskCache};
+use super::{push_int, tree, write_name, Context, Format, Shown, TaskCache};
 use crate::catalogue::{self, EVENTS};
 use crate::containers::details::HOST_JSON;
 use crate::event::Event;
@@ -13,7 +13,7 @@ use crate::text;
 use crate::value::{Cred, SockAddr, Text, Timespec, Value};
 
 pub struct Json {
-    parse_arguments: bool,
+    shown: Shown,
     tasks: TaskCache,
     kinds: Vec<Arc<Kind>>,
     /// Of what signatures find, made when the first comes.
@@ -46,10 +46,9 @@ impl Kind {
 }
 
 impl Json {
-    /// `parse_arguments`: flags, commands and errors by name.
-    pub fn new(parse_arguments: bool) -> Json {
+    pub fn new(shown: Shown) -> Json {
         Json {
-            parse_arguments,
+            shown,
             tasks: TaskCache::new(),
             kinds: EVENTS.iter().map(|event| Arc::new(Kind::of(event))).collect(),
             findings: FxHashMap::default(),
@@ -66,7 +65,7 @@ impl Json {
 
     fn value(&self, out: &mut Vec<u8>, event: &Event, index: usize, context: &Context) {
         let value = event.value(index);
-        if self.parse_arguments {
+        if self.shown.parse_arguments {
             let start = out.len();
             out.push(b'"');
             if write_name(out, event, index, &value) {
@@ -151,7 +150,7 @@ impl Json {
                 }
             }
             Value::Tree(value) => {
-                tree::json(out, &value, self.parse_arguments);
+                tree::json(out, &value, self.shown.parse_arguments);
                 if value.cut {
                     out.extend_from_slice(br#","truncated":true"#);
                 }
@@ -164,7 +163,7 @@ impl Json {
     /// One of several numbers: by name where names are asked for and it has one.
     fn number(&self, out: &mut Vec<u8>, event: &Event, index: usize, number: u64) {
         match event.info.args[index].names {
-            crate::catalogue::Names::Family(family) if self.parse_arguments => {
+            crate::catalogue::Names::Family(family) if self.shown.parse_arguments => {
                 out.push(b'"');
                 names::write(out, family, number as i64);
                 out.push(b'"');
@@ -182,7 +181,7 @@ impl Json {
         }
         for (name, set) in cred.capabilities() {
             out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            if self.parse_arguments {
+            if self.shown.parse_arguments {
                 out.push(b'"');
                 names::write_capabilities(out, set);
                 out.push(b'"');
@@ -209,13 +208,21 @@ impl Format for Json {
 impl Json {
     fn object(&mut self, out: &mut Vec<u8>, event: &Event, context: &Context) {
         let head = event.head;
-        out.extend_from_slice(br#"{"timestamp":"#);
-        push_int(out, context.clock.wall(head.time));
-        out.extend_from_slice(self.tasks.text(event, context, |text| task(text, event, context)));
+        out.push(b'{');
+        let task = self.tasks.text(event, context, |text| task(text, event, context));
+        match self.shown.time(head.time, context.clock) {
+            Some(time) => {
+                out.extend_from_slice(br#""timestamp":"#);
+                push_int(out, time);
+                out.extend_from_slice(task);
+            }
+            // without the comma
+            None => out.extend_from_slice(&task[1..]),
+        }
         push_int(out, head.cpu);
         let kind = self.kind(event);
         out.extend_from_slice(&kind.name);
-        if self.parse_arguments && (-4095..0).contains(&head.ret) && event.info.syscall {
+        if self.shown.parse_arguments && (-4095..0).contains(&head.ret) && event.info.syscall {
             out.push(b'"');
             names::write_return(out, head.ret);
             out.push(b'"');
@@ -238,6 +245,11 @@ impl Json {
         if !event.beyond().is_empty() {
             out.extend_from_slice(if kind.args.is_empty() { b"" } else { b"," });
             out.extend_from_slice(event.beyond());
+        }
+        if let Some(digest) = context.sha256 {
+            let value = digest.map_or_else(|| "null".into(), |digest| format!("\"{digest}\""));
+            let argument = format!(r#",{{"name":"sha256","type":"const char*","value":{value}}}"#);
+            out.extend_from_slice(argument.as_bytes());
         }
         out.extend_from_slice(br#"],"policies":{"matched":["#);
         for (i, name) in context.matched_names().enumerate() {

@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod table;
+pub mod template;
 mod tree;
 
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub policy_names: &'a [String],
     /// The host's own mount namespace.
     pub host_mount_ns: u32,
+    /// Of the file that was executed, in hexadecimal; `Some(None)`: it could not be had, `None`: nobody asked.
+    pub sha256: Option<Option<&'a str>>,
 }
 
 impl Context<'_> {
@@ -34,6 +37,37 @@ impl Context<'_> {
     pub fn matched_names(&self) -> impl Iterator<Item = &str> {
         let named = self.policy_names.iter().enumerate().filter(|(_, name)| !name.is_empty());
         named.filter(|(i, _)| self.matched >> i & 1 != 0).map(|(_, name)| name.as_str())
+    }
+}
+
+/// How events are shown, whatever the format.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Flags, commands and errors by name.
+    pub parse_arguments: bool,
+    pub times: Times,
+}
+
+/// What an event's own time is counted from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Times {
+    /// 1970.
+    #[default]
+    Wall,
+    /// A moment, in ns since boot; what came before it has 0.
+    Since(u64),
+    /// They are left out.
+    None,
+}
+
+impl Shown {
+    /// The number for a time since boot, in ns; `None`: it is left out.
+    pub fn time(&self, since_boot: u64, clock: Clock) -> Option<u64> {
+        match self.times {
+            Times::Wall => Some(clock.wall(since_boot)),
+            Times::Since(begun) => Some(since_boot.saturating_sub(begun)),
+            Times::None => None,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Columns for a person at a terminal: TIME UID EVENT CONTAINER COMMAND ARGS.
 
-use super::{push_int, tree, write_name, Context, Format};
+use super::{push_int, tree, write_name, Context, Format, Shown, Times};
 use crate::event::Event;
 use crate::names;
 use crate::text;
@@ -14,13 +14,14 @@ const TITLES: [&str; 6] = ["TIME", "UID", "EVENT", "CONTAINER", "COMMAND", "ARGS
 pub struct Table {
     /// Columns of the terminal; lines are cut there. `None`: there is no terminal.
     width: Option<usize>,
+    shown: Shown,
     time: TimeOfDay,
     cell: Vec<u8>,
 }
 
 impl Table {
-    pub fn new(width: Option<usize>) -> Table {
-        Table { width, time: TimeOfDay::default(), cell: Vec::new() }
+    pub fn new(width: Option<usize>, shown: Shown) -> Table {
+        Table { width, shown, time: TimeOfDay::default(), cell: Vec::new() }
     }
 
     /// Appends what stands in `cell`, filled up to the column's width.
@@ -48,7 +49,8 @@ impl Table {
 impl Format for Table {
     fn begin(&mut self, out: &mut Vec<u8>) {
         let start = out.len();
-        for (column, title) in TITLES.iter().enumerate() {
+        let timeless = usize::from(self.shown.times == Times::None);
+        for (column, title) in TITLES.iter().enumerate().skip(timeless) {
             self.cell.extend_from_slice(title.as_bytes());
             if column < WIDTHS.len() {
                 self.put(out, column);
@@ -61,8 +63,17 @@ impl Format for Table {
     fn write(&mut self, out: &mut Vec<u8>, event: &Event, context: &Context) {
         let start = out.len();
         let task = &event.head.task;
-        self.time.write(&mut self.cell, context.clock.wall(event.head.time));
-        self.put(out, 0);
+        match (self.shown.times, self.shown.time(event.head.time, context.clock)) {
+            (Times::Wall, Some(wall)) => self.time.write(&mut self.cell, wall),
+            (_, Some(ns)) => {
+                let text = format!("{}.{:06}", ns / 1_000_000_000, ns % 1_000_000_000 / 1000);
+                self.cell.extend_from_slice(text.as_bytes());
+            }
+            (_, None) => {}
+        }
+        if self.shown.times != Times::None {
+            self.put(out, 0);
+        }
         push_int(&mut self.cell, task.uid);
         self.put(out, 1);
         self.cell.extend_from_slice(event.name().as_bytes());

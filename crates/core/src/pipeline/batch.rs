@@ -59,6 +59,7 @@ impl Member<'_> {
             matched: self.matched,
             policy_names: &self.policies.names,
             host_mount_ns,
+            sha256: None,
         }
     }
 }

@@ -59,6 +59,7 @@ impl Pipeline {
     /// Lets go what has waited long enough. `now`: ns since boot.
     pub fn settle(&mut self, now: u64) {
         self.now = now;
+        self.settle_digests(now);
         while let Some(key) = self.waiting.overdue(now) {
             self.containers.give_up(key);
             self.counters.containers_unnamed += 1;
@@ -66,9 +67,9 @@ impl Pipeline {
         }
     }
 
-    /// Whether events wait for the answers of runtimes.
+    /// Whether events wait for the answers of runtimes, or for files to be read.
     pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.waits_for_digests()
     }
 
     /// The key of the container that the task of an event is in.
@@ -114,39 +115,51 @@ impl Pipeline {
 
     fn release(&mut self, key: u32) {
         for held in self.waiting.take(key) {
-            match held {
-                Held::Told { event, time, cpu } => self.tell_of(key, event, time, cpu),
-                Held::Event { words, length, policies, executable, lineage } => {
-                    let bytes = &words.as_bytes()[..length];
-                    let Some(event) = Event::read(bytes) else { continue };
-                    let (subject, _) = self.subject(Some(key));
-                    let executable = executable.as_ref();
-                    let passed = policies.filter.containers.passed(subject);
-                    let path = executable.map(|e| &*e.path);
-                    let matched = policies.filter.matching_with(&event, path, subject, passed);
-                    let takers = match self.detecting {
-                        Some(_) => policies.filter.taking(&event, path, subject, passed),
-                        None => Takers::new(),
-                    };
-                    if matched == 0 && takers.is_empty() {
-                        continue;
-                    }
-                    let context = Context {
-                        clock: self.clock,
-                        executable,
-                        container: self.containers.inside(key).map(|inside| inside.details),
-                        lineage: lineage.as_ref(),
-                        matched,
-                        policy_names: &policies.names,
-                        host_mount_ns: self.host_mount_ns,
-                    };
-                    if let Some(detecting) = &mut self.detecting {
-                        detecting.take(bytes, &context, &policies, takers);
-                    }
-                    self.exits.take(bytes, &event, &context, &policies, &mut self.counters);
-                }
-            }
+            self.let_go(Some(key), held);
         }
         self.containers.forget_if_gone(key);
+    }
+
+    /// An event goes on that has waited. `container`: its key.
+    pub(super) fn let_go(&mut self, container: Option<u32>, held: Held) {
+        let (words, length, policies, executable, lineage, sha256, detected) = match held {
+            Held::Told { event, time, cpu } => {
+                if let Some(key) = container {
+                    self.tell_of(key, event, time, cpu);
+                }
+                return;
+            }
+            Held::Event { words, length, policies, executable, lineage, sha256, detected } => {
+                (words, length, policies, executable, lineage, sha256, detected)
+            }
+        };
+        let bytes = &words.as_bytes()[..length];
+        let Some(event) = Event::read(bytes) else { return };
+        let (subject, _) = self.subject(container);
+        let executable = executable.as_ref();
+        let passed = policies.filter.containers.passed(subject);
+        let path = executable.map(|e| &*e.path);
+        let matched = policies.filter.matching_with(&event, path, subject, passed);
+        let takers = match self.detecting {
+            Some(_) if !detected => policies.filter.taking(&event, path, subject, passed),
+            _ => Takers::new(),
+        };
+        if matched == 0 && takers.is_empty() {
+            return;
+        }
+        let context = Context {
+            clock: self.clock,
+            executable,
+            container: container.and_then(|key| self.containers.inside(key)).map(|inside| inside.details),
+            lineage: lineage.as_ref(),
+            matched,
+            policy_names: &policies.names,
+            host_mount_ns: self.host_mount_ns,
+            sha256: sha256.as_ref().map(Option::as_deref),
+        };
+        if let Some(detecting) = self.detecting.as_mut().filter(|_| !detected) {
+            detecting.take(bytes, &context, &policies, takers);
+        }
+        self.exits.take(bytes, &event, &context, &policies, &mut self.counters);
     }
 }

@@ -203,6 +203,7 @@ impl Pipeline {
             matched,
             policy_names: &policies.names,
             host_mount_ns: self.host_mount_ns,
+            sha256: None,
         };
         if let Some(detecting) = &mut self.detecting {
             if findings::depth(event.head) >= findings::MOST_DEEP && !takers.is_empty() {

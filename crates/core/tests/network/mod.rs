@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use tracee_core::catalogue::EVENTS;
 use tracee_core::format::json::Json;
 use tracee_core::format::table::Table;
+use tracee_core::format::Shown;
 use tracee_core::network::{Direction, Network, PacketMeta, Wanted};
 use tracee_core::record::{Head, Owned};
 
@@ -88,7 +89,7 @@ pub fn dissect(network: &mut Network, meta: &PacketMeta, bytes: &[u8]) -> Vec<To
 }
 
 thread_local! {
-    static FORMATS: RefCell<(Json, Table)> = RefCell::new((Json::new(false), Table::new(None)));
+    static FORMATS: RefCell<(Json, Table)> = RefCell::new((Json::new(Shown::default()), Table::new(None, Shown::default())));
 }
 
 pub fn told(record: &Owned) -> Told {

@@ -19,6 +19,7 @@ use super::mounts::Served;
 
 /// Larger files are passed over.
 const MOST_BYTES: u64 = 64 << 20;
+const MOST_DIGESTED: u64 = 256 << 20;
 const MOST_FILES: usize = 2048;
 /// Of all names that are kept.
 const MOST_KEPT: usize = 32 << 20;
@@ -93,13 +94,14 @@ impl Files {
 fn read(file: &mut Open, key: Key, watches: &Watches) -> Result<File, &'static str> {
     let exports = elf::exports(&mut *file)?;
     let found = lists::of(&watches.loaded, exports.iter().map(|export| (export.name, false)));
-    let sha256 = if found.is_empty() { None } else { Some(sha256(file).map_err(|_| "it cannot be read")?) };
+    let sha256 = if found.is_empty() { None } else { Some(sha256(file, MOST_BYTES).map_err(|_| "it cannot be read")?) };
     Ok(File { key, exports, found, sha256 })
 }
 
-fn sha256(file: &mut Open) -> std::io::Result<String> {
+/// Of no more than so many bytes.
+fn sha256(file: &mut Open, most: u64) -> std::io::Result<String> {
     file.rewind()?;
-    let (mut hash, mut buffer, mut rest) = (Sha256::new(), vec![0; 64 << 10], file.take(MOST_BYTES));
+    let (mut hash, mut buffer, mut rest) = (Sha256::new(), vec![0; 64 << 10], file.take(most));
     loop {
         let length = rest.read(&mut buffer)?;
         if length == 0 {
@@ -131,6 +133,29 @@ fn open(object: &Object, places: Places) -> Option<(Open, Key, u64)> {
     let path = format!("/proc/self/fd/{}", held.as_raw_fd());
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = Open::options().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    Some((file, key_of(&metadata), metadata.len()))
+}
+
+/// The digest of the file that a process executed, read by way of that or of the path; `None` where it cannot be had: it is
+/// gone, too large, served by a program, or was changed while it was read.
+pub fn digest(object: &Object, processes: [u32; 2]) -> Option<String> {
+    let [process, parent] = processes;
+    let (mut file, key, size) = open_program(object, process)
+        .or_else(|| open(object, [process, parent, std::process::id(), 0]))
+        .filter(|(_, _, size)| *size <= MOST_DIGESTED)?;
+    let digest = sha256(&mut file, size).ok()?;
+    file.metadata().is_ok_and(|now| key_of(&now) == key).then_some(digest)
+}
+
+/// What a process runs, where that is the object: it may have no path any more, or never had one.
+fn open_program(object: &Object, process: u32) -> Option<(Open, Key, u64)> {
+    Served::of(process).filter(|served| !served.has(object.device, b""))?;
+    let held = Open::options().read(true).custom_flags(libc::O_PATH).open(format!("/proc/{process}/exe")).ok()?;
+    if !is_object(&held, object) {
+        return None;
+    }
+    let file = Open::open(format!("/proc/self/fd/{}", held.as_raw_fd())).ok()?;
     let metadata = file.metadata().ok()?;
     Some((file, key_of(&metadata), metadata.len()))
 }

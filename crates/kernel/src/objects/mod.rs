@@ -1,6 +1,7 @@
 //! Symbols of shared objects: told from the records of what processes load and execute, by a thread of its own, so that
 //! reading files never delays the reader. What finds its queue full is lost, and counted.
 
+pub mod digests;
 mod files;
 mod images;
 mod lists;
