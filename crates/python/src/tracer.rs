@@ -449,7 +449,8 @@ impl Tracer {
     /// The last name that was asked of DNS in the host's network of which the address was an answer, while it holds.
     fn domain(&self, address: &str) -> Option<String> {
         let address = address.parse().ok()?;
-        let host = std::fs::metadata("/proc/1/ns/net").ok()?.ino() as u32;
+        let host = std::fs::metadata("/proc/1/ns/net").or_else(|_| std::fs::metadata("/proc/self/ns/net"));
+        let host = host.ok()?.ino() as u32;
         let known = lock(&self.shown).as_ref().and_then(|(_, names)| names.get(&(host, address)));
         let (name, until) = known?;
         (since_boot() < until).then(|| tracee_core::text::escape(&name))

@@ -2,6 +2,7 @@
 //! room on the way there is counted.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Batch, Pipeline, Policies, BLOCK};
 use crate::containers::{Details, Subject};
@@ -15,6 +16,9 @@ use crate::time::Clock;
 
 /// How long signatures may still look, when all events have been read, in ns.
 pub const PATIENCE: u64 = 2_000_000_000;
+
+/// To wake them costs more than an event does, so they are handed a few at once; and nobody waits for a finding longer.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What signatures are told beside events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub(super) struct Detecting {
     detector: Box<dyn Detector>,
     portion: Portion,
     stage: Stage,
+    /// When the last portion was handed over.
+    handed: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +105,7 @@ impl Detecting {
         }
         self.portion.events.push(bytes, context, policies, takers);
         if self.portion.events.bytes() >= BLOCK {
-            self.flush(context.clock);
+            self.hand_over(context.clock);
         }
     }
 
@@ -115,10 +121,18 @@ impl Detecting {
         }
     }
 
+    /// Hands over what has come, unless that was done a moment ago.
     pub(super) fn flush(&mut self, clock: Clock) {
+        if self.handed.is_none_or(|then| then.elapsed() >= PAUSE) {
+            self.hand_over(clock);
+        }
+    }
+
+    fn hand_over(&mut self, clock: Clock) {
         if self.portion.events.is_empty() && self.portion.signals.is_empty() {
             return;
         }
+        self.handed = Some(Instant::now());
         let mut portion = std::mem::take(&mut self.portion);
         portion.events.clock = clock;
         if let Err(back) = self.detector.take(portion) {
@@ -139,7 +153,7 @@ const MOST_SIGNALS: usize = 65_536;
 impl Pipeline {
     /// Events that signatures select go to `detector`.
     pub fn set_detector(&mut self, detector: Box<dyn Detector>) {
-        self.detecting = Some(Detecting { detector, portion: Portion::default(), stage: Stage::Open });
+        self.detecting = Some(Detecting { detector, portion: Portion::default(), stage: Stage::Open, handed: None });
     }
 
     /// Takes in what signatures have found; how much that was.
@@ -161,15 +175,15 @@ impl Pipeline {
         };
         match detecting.stage {
             Stage::Open => {
-                detecting.flush(clock);
+                detecting.hand_over(clock);
                 detecting.stage = Stage::Ending { until: now + PATIENCE };
             }
             Stage::Ending { until } => {
                 let nothing_waits = detecting.portion.events.is_empty() && detecting.portion.signals.is_empty();
-                detecting.flush(clock);
+                detecting.hand_over(clock);
                 if quiet && nothing_waits || now > until {
                     detecting.portion.signals.push(Signal::Shutdown);
-                    detecting.flush(clock);
+                    detecting.hand_over(clock);
                     detecting.stage = Stage::Told { until };
                 }
             }
