@@ -55,7 +55,10 @@ def test_metrics_and_health(tracee: Tracee, calls: Callable[[int], None], receiv
         calls(100)
         wait_until(lambda: receiver.has(100), "the events at the receiver")
         wait_until(lambda: metrics(port)["tracee_events_matched_total", ""] >= 100, "the counters")
+        # which is told now and then
+        wait_until(lambda: metrics(port).get(("tracee_events_total", "getppid"), 0) == 100, "the events by name")
         found = metrics(port)
+        assert found["tracee_cpu_seconds_total", "reader"] > 0
         assert found["tracee_events_lost_total", ""] == 0
         (sink_name,) = {label for name, label in found if name == "tracee_sink_sent_total"}
         assert sink_name.startswith("webhook http://127.0.0.1:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -91,6 +92,7 @@ class _OfTracer(Collector):
         for key, (name, about) in _GAUGES.items():
             if key in counters:
                 yield GaugeMetricFamily(f"tracee_{name}", about, counters[key])
+        yield from _of_statistics(self._tracer.statistics())
         yield from _of_sinks()
 
 
@@ -103,6 +105,18 @@ class _OfSignatures(Collector):
         for key, (name, about) in _OF_SIGNATURES.items():
             values = {signature: counters[key] for signature, counters in known.items() if key in counters}
             yield _by_label(f"tracee_signature_{name}", about, "signature", values)
+
+
+def _of_statistics(known: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _by_label("tracee_events", "Events written or sent, by name.", "event", known["eventsByName"])
+    yield _by_label("tracee_lost_events", "Events lost, by name.", "event", known["lostByName"])
+    yield _by_label("tracee_cpu_seconds", "CPU time by stage.", "stage", known["cpuSeconds"])
+    programs = {name: values["seconds"] for name, values in known["programs"].items()}
+    yield _by_label("tracee_program_seconds", "Run time of each kernel program, with --stats.", "program", programs)
+    queues = GaugeMetricFamily("tracee_output_queued_blocks", "Blocks that wait for an output.", labels=["output"])
+    for output, values in known["outputs"].items():
+        queues.add_metric([output], values["queuedBlocks"])
+    yield queues
 
 
 def _by_label(name: str, about: str, label: str, values: Mapping[str, float]) -> Metric:
