@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -76,15 +77,20 @@ class Line:
             return False
 
     def _reads(self) -> bool:
-        assert self.shell.poll() is None, self.shell.stderr.read() if self.shell.stderr else ""
-        return bool(self.tracers())
+        """Whether it traces, or has traced: a line that ends of itself may be over by the time that we look."""
+        if self.shell.poll() is None:
+            return bool(self.tracers())
+        assert self.shell.returncode == 0, self.shell.stderr.read() if self.shell.stderr else ""
+        return True
 
     def end(self) -> str:
         """Ctrl-C for tracee; what the line printed."""
         for pid in self.tracers():
             os.kill(pid, signal.SIGINT)
         _, errors = self.shell.communicate(timeout=PATIENCE)
-        assert (self.shell.returncode, errors) == (0, "")
+        # a machine that is busy with other things may lose some of all events, and is to be told so
+        others = [told for told in errors.splitlines() if not re.fullmatch(r"WARN events lost: \d+ \(since .*\)", told)]
+        assert (self.shell.returncode, others) == (0, [])
         return self._out.read_text()
 
     def output(self) -> str:
