@@ -9,8 +9,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SUITES = (
-    ["cargo", "test", "-p", "tracee-catalogue", "-p", "tracee-template", "-p", "tracee-core", "--quiet"],
-    ["cargo", "test", "--release", "--package", "tracee-kernel", "--quiet"],
+    [
+        "cargo",
+        "test",
+        "-p",
+        "tracee-catalogue",
+        "-p",
+        "tracee-template",
+        "-p",
+        "tracee-core",
+        "--quiet",
+        "--no-fail-fast",
+    ],
+    ["cargo", "test", "--release", "--package", "tracee-kernel", "--quiet", "--no-fail-fast"],
     [sys.executable, "-m", "pytest", "-q", "-rs", "tests"],
 )
 

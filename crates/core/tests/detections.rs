@@ -265,7 +265,7 @@ fn a_finding_has_what_led_to_it() {
     assert_eq!(finding["triggeredBy"]["policies"]["matched"], json!(["of-trigger"]));
     assert_eq!(finding["timestamp"], finding["triggeredBy"]["timestamp"]);
     let table = String::from_utf8_lossy(&table.0.lock().expect("nobody panicked")).into_owned();
-    assert!(table.contains(r#"path: /x\xff, count: -2, list: ["a", "b"], more: true from getppid: "#), "{table}");
+    assert!(table.contains(r#"path: /x\xff, count: -2, list: ["a", "b"], more: true from getppid:"#), "{table}");
 }
 
 #[test]
