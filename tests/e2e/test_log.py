@@ -132,15 +132,6 @@ def test_colours_only_on_a_terminal(tracee: Tracee) -> None:
     assert "\x1b" not in run.stderr
 
 
-def test_a_long_start_is_shown_on_a_terminal(tracee: Tracee) -> None:
-    text = on_terminal(["--events", "all", "--log", "debug"], until="tracing has begun", env={"NO_COLOR": "1"})
-    shown = re.findall(r"\r\x1b\[Kloading programs into the kernel: \d+ s", text)
-    assert shown
-    # and nothing of it is left
-    after = text[text.rindex(shown[-1]) + len(shown[-1]) :]
-    assert after.startswith("\r\x1b[K")
-
-
 def test_what_the_log_cannot_be(tracee: Tracee) -> None:
     for word, message in (
         ("inf", 'unknown level "inf" (nearest: info)'),
