@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import JsonEvent, Tracee, wait_until
 
 import tracee as api
+from tracee.detect import known
+from tracee.events import forget_findings
 
 HEAD = "from tracee.detect import Field, Metadata, Selected, Signal, SignalKind, Signature\n"
 FOUND = """
@@ -353,7 +356,15 @@ def test_signals(tracee: Tracee, folder: Path) -> None:
     assert "closed" in run.stderr
 
 
-def test_from_python(can_trace: None, folder: Path) -> None:
+@pytest.fixture
+def own_signatures() -> Iterator[None]:
+    """Of this process: none is left to other tests."""
+    yield
+    known.use_folders(())
+    forget_findings()
+
+
+def test_from_python(can_trace: None, folder: Path, own_signatures: None) -> None:
     flags = write(folder, FOUND)
     with api.trace(["opened_mark"], signatures_dirs=[flags[1]]) as trace:
         (folder / "mark").touch()  # by ourselves, whom we do not trace

@@ -36,14 +36,14 @@ def file_of(folder: Path, pid: int) -> Path:
     return found
 
 
-def payload(packet: bytes, length: int, port: int) -> tuple[int, int] | None:
-    """Of a TCP packet to a port: its number and how much it carries."""
+def payload(packet: bytes, length: int, port: int) -> tuple[int, int, int] | None:
+    """Of a TCP packet to a port: its number, how much it carries, and what tells it from one that is sent again."""
     head = (packet[0] & 15) * 4
     if packet[0] >> 4 != 4 or packet[9] != 6:
         return None
     _, to, number, _, offset = struct.unpack(">HHIIB", packet[head : head + 13])
     carried = length - head - (offset >> 4) * 4
-    return (number, carried) if to == port and carried else None
+    return (number, carried, int.from_bytes(packet[4:6])) if to == port and carried else None
 
 
 def lost(events: list[JsonEvent]) -> int:
@@ -84,12 +84,13 @@ def test_no_packet_is_missing_or_doubled(tracee: Tracee, tmp_path: Path) -> None
         carried = [one for packet in packets_of(file_of(folder, peer.pid)) if (one := payload(*packet, port))]
         assert len(carried) == len(set(carried)), "none twice"
         if not missing:
-            first = carried[0][0]
-            assert sum(length for _, length in carried) == SENT
-            expected = first
-            for number, length in carried:
-                assert number == expected, "none missing"
-                expected = (number + length) & 0xFFFFFFFF
+            first, reached = carried[0][0], 0
+            for number, length, _ in carried:
+                place = (number - first) & 0xFFFFFFFF
+                # what TCP sends again, on a busy machine, it has sent before
+                assert place <= reached, "none missing"
+                reached = max(reached, place + length)
+            assert reached == SENT
     assert missing or "events lost" not in run.stderr
 
 
@@ -114,7 +115,7 @@ def test_what_a_process_sends_to_itself_stands_there_once(tracee: Tracee, tmp_pa
         assert run.end() == 0
     kept = list(packets_of(file_of(folder, alone.pid)))
     carried = [one for packet in kept if (one := payload(*packet, port))]
-    assert [length for _, length in carried] == [len("by myself")]
+    assert [length for _, length, _ in carried] == [len("by myself")]
     flags = [packet[(packet[0] & 15) * 4 + 13] for packet, _ in kept]
     assert [flag & 0x12 for flag in flags].count(2) == 1, "one SYN"
     assert [flag & 0x12 for flag in flags].count(0x12) == 1, "one SYN with ACK"
