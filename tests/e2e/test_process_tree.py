@@ -256,7 +256,7 @@ def differences(trace: api.Trace) -> set[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             exe = os.readlink(folder / "exe")
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
             exe = None
         try:
             parent = parent_of(int(folder.name))
