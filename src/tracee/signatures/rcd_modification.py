@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracee.detect import Field, Metadata, Selected, Severity, Signature
-from tracee.signatures.common.changes import change_of, changes, is_in_another_root
+from tracee.detect import Field, Metadata, Severity, Signature
+from tracee.signatures.common.changes import change_of, changes, is_in_another_root, runs
 from tracee.signatures.common.packages import installs_packages
 
 if TYPE_CHECKING:
@@ -37,20 +37,10 @@ class RcdModification(Signature):
         tags=("linux",),
         fields=(Field("path", about="of the script, or of the command"), Field("method", about="how it was changed")),
     )
-    selected = (
-        *changes(*PLACES),
-        *(
-            Selected("sched_process_exec", f"data.{path}=*/{name}")
-            for name in COMMANDS
-            for path in ("pathname", "cmdpath")
-        ),
-    )
+    selected = (*changes(*PLACES), *runs(*COMMANDS))
 
     def on_event(self, event: Event) -> None:
         if installs_packages(event, self.ctx) or is_in_another_root(event):
             return
-        if event.name == "sched_process_exec":
-            self.found(event, path=event.args["cmdpath"] or event.args["pathname"] or "", method="command")
-        else:
-            change = change_of(event)
-            self.found(event, path=change.path, method=change.method)
+        change = change_of(event)
+        self.found(event, path=change.path, method=change.method)

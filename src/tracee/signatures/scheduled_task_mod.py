@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tracee.detect import Field, Metadata, Selected, Severity, Signature
-from tracee.signatures.common.changes import change_of, changes, is_in_another_root
+from tracee.detect import Field, Metadata, Severity, Signature
+from tracee.signatures.common.changes import change_of, changes, is_in_another_root, runs
 from tracee.signatures.common.packages import installs_packages
 from tracee.signatures.common.programs import runs_installed
 
@@ -50,24 +50,17 @@ class ScheduledTaskMod(Signature):
         tags=("linux",),
         fields=(Field("path", about="of the table, or of the command"), Field("method", about="how it was changed")),
     )
-    selected = (
-        *changes(*PLACES),
-        *(
-            Selected("sched_process_exec", f"data.{path}=*/{name}")
-            for name in COMMANDS
-            for path in ("pathname", "cmdpath")
-        ),
-    )
+    selected = (*changes(*PLACES), *runs(*COMMANDS))
 
     def on_event(self, event: Event) -> None:
         if installs_packages(event, self.ctx) or is_in_another_root(event):
             return
+        change = change_of(event)
         if event.name == "sched_process_exec":
-            path = str(event.args["cmdpath"] or event.args["pathname"] or "")
-            if not only_asks(os.path.basename(path), event.args["argv"] or []):
-                self.found(event, path=path, method="command")
-        elif not runs_installed(event, DAEMONS):
-            change = change_of(event)
+            is_harmless = only_asks(os.path.basename(change.path), event.args["argv"] or [])
+        else:
+            is_harmless = runs_installed(event, DAEMONS)
+        if not is_harmless:
             self.found(event, path=change.path, method=change.method)
 
 

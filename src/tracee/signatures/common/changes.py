@@ -34,12 +34,12 @@ _METHODS = {
 
 
 class Change(NamedTuple):
-    """What an event of :func:`changes` says."""
+    """What an event of :func:`changes` or :func:`runs` says."""
 
     path: str
-    """The place."""
+    """The place, or the command."""
     method: str
-    """How: ``opened for writing``, ``renamed``, ``linked``, ``symbolic link``, ``mounted``."""
+    """How: ``opened for writing``, ``renamed``, ``linked``, ``symbolic link``, ``mounted``, ``command``."""
 
 
 def changes(*paths: str) -> tuple[Selected, ...]:
@@ -49,8 +49,16 @@ def changes(*paths: str) -> tuple[Selected, ...]:
     return tuple(Selected(name, f"data.{argument}={text}", *more.get(name, ())) for name, argument in _PATHS.items())
 
 
+def runs(*names: str) -> tuple[Selected, ...]:
+    """Of every exec of a program of one of these names, by the path that was asked for or the one that it led to."""
+    text = ",".join(f"*/{name}" for name in names)
+    return tuple(Selected("sched_process_exec", f"data.{path}={text}") for path in ("pathname", "cmdpath"))
+
+
 def change_of(event: Event) -> Change:
-    """What an event that was so selected says."""
+    """What an event of :func:`changes` or :func:`runs` says."""
+    if event.name == "sched_process_exec":
+        return Change(str(event.args["cmdpath"] or event.args["pathname"] or ""), "command")
     return Change(str(event.args[_PATHS[event.name]] or ""), _METHODS[event.name])
 
 
