@@ -181,7 +181,7 @@ static void deep(long depth)
 }
 
 #define TRIES 5000
-#define PID_IS_KEPT 3
+#define PID_IS_KEPT 77
 
 /* Children that all have the pid of the first. Somebody else may take it meanwhile: then it is tried again, for a
  * while; a program that lives on keeps it. */

@@ -50,7 +50,7 @@ def ready(command: list[str | Path]) -> subprocess.Popen[bytes]:
     return child
 
 
-PID_IS_KEPT = 3
+PID_IS_KEPT = 77
 """Exit code of a shape, see there."""
 
 

@@ -55,10 +55,11 @@ def told(
 ) -> tuple[list[str], list[JsonEvent]]:
     """Does the deeds in a container, one after the other, while a detection watches.
 
-    The last one has to be found: findings come in order, so all that was done before it has been looked at by then.
+    The last one has to be found: all that was done before it has been taken by then, and is looked at before tracee
+    ends. A finding that came of another detection's may come after one of a later deed.
 
     Returns:
-        The names of those that were found, each once and in order, and the findings.
+        The names of those that were found, each once and in the order of the deeds, and the findings.
     """
     assert deeds[-1].found, "the last deed says that all have been looked at"
     arguments = ("--events", detection, "--output", "json", "--no-containers-enrich", *flags)
@@ -87,7 +88,8 @@ def told(
         findings = run.stop()
     by_pid = {process.pid: deed.name for deed, process in begun}
     ours = [(by_pid[pid], finding) for finding in findings for pid in doers(finding) if pid in by_pid]
-    return list(dict.fromkeys(name for name, _ in ours)), [finding for _, finding in ours]
+    names = {name for name, _ in ours}
+    return [deed.name for deed in deeds if deed.name in names], [finding for _, finding in ours]
 
 
 def doers(finding: JsonEvent) -> tuple[int, int]:
