@@ -104,28 +104,56 @@ AT_FUNCTION(commit_creds, const struct cred *new)
  * Others stand at another address; that some were written over in place, as exploits do, is looked for at every
  * CREDS_LOOK-th exit.
  */
-#define CREDS_LOOK 16
+#define CREDS_LOOK 64
 struct known_credentials {
 	u64 cred; /* address */
-	u32 calls, pad;
 	struct credentials credentials;
 };
 TASK_MAP(tracee_creds, struct known_credentials);
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(tracee_creds_every_exit, struct pt_regs *regs, long result)
+/* The task that was last looked at by a CPU: what is kept with tasks takes longer to get at. */
+struct last_look {
+	u64 id, start, cred;
+	u64 calls;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct last_look);
+} tracee_last_look SEC(".maps");
+
+static __noinline int look_at_credentials(const struct cred *cred)
 {
-	const struct cred *cred = READ(current_task(), real_cred);
 	struct known_credentials *known = current_value(&tracee_creds);
-	if (!known || (known->cred == (u64)cred && ++known->calls % CREDS_LOOK))
-		return 0;
 	struct credentials now = {};
+	if (!known)
+		return 0;
 	read_credentials(&now, cred);
 	if (known->cred)
 		credentials_event(&known->credentials, &now);
 	known->cred = (u64)cred;
 	known->credentials = now;
 	return 0;
+}
+
+/* In place of AFTER_CALLS: it comes at every call, and needs none of its registers. */
+__noinline int after_every(s64 result)
+{
+	struct task_struct *task = current_task();
+	const struct cred *cred = READ(task, real_cred);
+	u64 id = READ(task, pid), start = READ(task, start_boottime);
+	u32 zero = 0;
+	struct last_look *last = bpf_map_lookup_elem(&tracee_last_look, &zero);
+	if (!last)
+		return 0;
+	bool same = last->id == id && last->start == start && last->cred == (u64)cred;
+	if (same && ++last->calls % CREDS_LOOK)
+		return 0;
+	last->id = id;
+	last->start = start;
+	last->cred = (u64)cred;
+	return look_at_credentials(cred);
 }
 
 /* ---- namespaces ---- */

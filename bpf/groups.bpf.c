@@ -8,11 +8,10 @@
 #include "include/event.h"
 #include "include/hook.h"
 
-static __always_inline u32 group_of(struct pt_regs *regs)
+/* Most calls are of none that is looked into. */
+static __always_inline bool is_among(u64 groups, u32 current)
 {
-	s32 number = syscall_number(regs);
-	const struct syscall *call = number == -1 ? NULL : syscall_by_number(number, is_compat(current_task()));
-	return call ? call->group : NO_GROUP;
+	return current < GROUPS && groups >> current & 1;
 }
 
 #define AFTER_GROUP(group)                                                    \
@@ -25,8 +24,10 @@ static __always_inline u32 group_of(struct pt_regs *regs)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(tracee_groups_exit, struct pt_regs *regs, long result)
 {
+	if (served.after & 1ULL << GROUP_every)
+		after_every(result);
 	u32 current = group_of(regs);
-	if (current == NO_GROUP)
+	if (!is_among(served.after, current))
 		return 0;
 	GROUPS_AFTER(AFTER_GROUP)
 	return 0;
@@ -36,7 +37,7 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(tracee_groups_enter, struct pt_regs *regs, long number)
 {
 	u32 current = group_of(regs);
-	if (current == NO_GROUP)
+	if (!is_among(served.before, current))
 		return 0;
 	GROUPS_BEFORE(BEFORE_GROUP)
 	return 0;

@@ -49,8 +49,11 @@ static __always_inline u64 ordered(struct field *field, u64 value, u32 compat)
 	return (number & is_number) | (when_set(value) & ~is_number & 1);
 }
 
-/* Of a number, as the register or the chunk has it. `index`: of tracee_fields. */
-__noinline u64 field_number(u32 index, u64 value, u32 compat)
+/*
+ * Which of `slots` a field lets pass; nothing is said of others. `index`: of tracee_fields. Here of a number, as the
+ * register or the chunk has it.
+ */
+__noinline u64 field_number(u32 index, u64 value, u32 compat, u64 slots)
 {
 	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
 	if (!field)
@@ -70,7 +73,7 @@ __noinline u64 field_number(u32 index, u64 value, u32 compat)
 		sum.no |= range->no & within;
 	}
 	field = bpf_map_lookup_elem(&tracee_fields, &index);
-	if (field && field->test.shapes & SHAPE_EXACT) {
+	if (field && field->test.exact & slots) {
 		struct number_probe probe = {.key = field_key(index), .value = value};
 		add_verdict(&sum, bpf_map_lookup_elem(&tracee_numbers, &probe));
 	}
@@ -83,8 +86,8 @@ static __always_inline u64 field_null(struct field *field)
 	return decide(field->test.used, field->test.positive, 0, 0) | field->test.undecided;
 }
 
-/* Of a string of user memory. */
-__noinline u64 field_string(u32 index, u64 address)
+/* Of a string of user memory, or of the kernel's. */
+__noinline u64 field_string(u32 index, u64 address, u32 of_kernel, u64 slots)
 {
 	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
 	if (!field)
@@ -96,18 +99,19 @@ __noinline u64 field_string(u32 index, u64 address)
 	if (!builder)
 		return ~0ULL;
 	__builtin_memset(builder->probe.text, 0, TEXT_MAX);
-	long n = bpf_probe_read_user_str(builder->probe.text, TEXT_MAX, (void *)address);
-	u64 slots = ~0ULL; /* too long to be decided here */
+	long n = of_kernel ? bpf_probe_read_kernel_str(builder->probe.text, TEXT_MAX, (void *)address)
+			   : bpf_probe_read_user_str(builder->probe.text, TEXT_MAX, (void *)address);
+	u64 passed = ~0ULL; /* too long to be decided here */
 	if (n < 0)
-		slots = field_null(field);
+		passed = field_null(field);
 	else if (n < TEXT_MAX)
-		slots = text_slots(slot, field_key(index), n > 0 ? n - 1 : 0);
+		passed = text_slots(slot, field_key(index), n > 0 ? n - 1 : 0, slots);
 	builder_release(slot);
-	return slots;
+	return passed;
 }
 
 /* Of the text, or with `number` of the number, in the chunk whose header stands at `at` in builder->data. */
-static __always_inline u64 field_chunk(u32 slot, u32 index, u32 at, u32 number)
+static __always_inline u64 field_chunk(u32 slot, u32 index, u32 at, u32 number, u64 slots)
 {
 	struct builder *builder = builder_at(slot);
 	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
@@ -121,7 +125,7 @@ static __always_inline u64 field_chunk(u32 slot, u32 index, u32 at, u32 number)
 	if (number) {
 		u64 value = 0;
 		__builtin_memcpy(&value, &builder->data[at + 4], sizeof(value));
-		return length == 8 ? field_number(index, value, builder->record.flags & RECORD_COMPAT) : ~0ULL;
+		return length == 8 ? field_number(index, value, builder->record.flags & RECORD_COMPAT, slots) : ~0ULL;
 	}
 	/* what is spelled in another way than it stands here, or is too long, is decided in user space */
 	if (flags || length >= TEXT_MAX)
@@ -131,7 +135,7 @@ static __always_inline u64 field_chunk(u32 slot, u32 index, u32 at, u32 number)
 	if (length >= TEXT_MAX)
 		return ~0ULL;
 	bpf_probe_read_kernel(builder->probe.text, length, &builder->data[at + 4]);
-	return text_slots(slot, field_key(index), length);
+	return text_slots(slot, field_key(index), length, slots);
 }
 
 static __always_inline u64 number_at(const u64 *args, s64 result, u32 place)
@@ -154,8 +158,45 @@ static __always_inline u64 early_slots(u32 bank, u32 event, u64 slots, const u64
 		if (!field)
 			break;
 		u64 value = number_at(args, result, field->place);
-		slots &=
-			field->source == FIELD_STRING ? field_string(index, value) : field_number(index, value, compat);
+		slots &= field->source == FIELD_STRING ? field_string(index, value, false, slots)
+						       : field_number(index, value, compat, slots);
+	}
+	return unless_riding(bank, slots);
+}
+
+/* Arguments that are at hand before the record is put together, by place; of a text the kernel's address. */
+#define FORESEEN 8
+struct foreseen {
+	u64 known; /* bit by place */
+	u64 values[FORESEEN];
+};
+
+static __always_inline void foresee(struct foreseen *foreseen, u32 place, u64 value)
+{
+	foreseen->known |= 1ULL << place;
+	foreseen->values[place] = value;
+}
+
+/*
+ * What is left of `slots` by those alone of the fields that the record will tell: for events that mostly nobody wants,
+ * whose other arguments, a path for one, cost far more than these. Those that are left are tested whole when it is
+ * sent.
+ */
+static __noinline u64 foreseen_slots(u32 bank, u32 event, u64 slots, struct foreseen *foreseen)
+{
+	struct event_fields *fields = &plan_of(bank)->fields[event % MAX_EVENTS];
+	u32 first = bank % BANKS * MAX_FIELDS + fields->first + fields->early, count = fields->late;
+	for (u32 i = 0; i < MOST_LATE && i < count && slots; i++) {
+		u32 index = first + i;
+		struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
+		if (!field)
+			break;
+		u32 place = field->place;
+		if (place >= FORESEEN || !(foreseen->known >> place & 1) || field->also != NO_PLACE)
+			continue;
+		u64 value = foreseen->values[place];
+		slots &= field->source == FIELD_TEXT ? field_string(index, value, true, slots)
+						     : field_number(index, value, false, slots);
 	}
 	return unless_riding(bank, slots);
 }
@@ -178,7 +219,7 @@ __noinline u32 chunk_at(u32 slot, u32 place)
 }
 
 /* Of one field of the record that a builder holds. */
-__noinline u64 late_field(u32 slot, u32 index)
+__noinline u64 late_field(u32 slot, u32 index, u64 slots)
 {
 	struct builder *builder = builder_at(slot);
 	struct field *field = bpf_map_lookup_elem(&tracee_fields, &index);
@@ -186,16 +227,16 @@ __noinline u64 late_field(u32 slot, u32 index)
 		return ~0ULL;
 	if (field->source == FIELD_REGISTER) {
 		u64 value = number_at(builder->record.args, builder->record.ret, field->place);
-		return field_number(index, value, builder->record.flags & RECORD_COMPAT);
+		return field_number(index, value, builder->record.flags & RECORD_COMPAT, slots);
 	}
 	u32 number = field->source == FIELD_CHUNK, also = field->also;
 	u32 at = chunk_at(slot, field->place);
-	u64 slots = at < DATA_MAX ? field_chunk(slot, index, at, number) : field_null(field);
+	u64 passed = at < DATA_MAX ? field_chunk(slot, index, at, number, slots) : field_null(field);
 	if (also != NO_PLACE) {
 		at = chunk_at(slot, also);
-		slots |= at < DATA_MAX ? field_chunk(slot, index, at, number) : 0;
+		passed |= at < DATA_MAX ? field_chunk(slot, index, at, number, slots) : 0;
 	}
-	return slots;
+	return passed;
 }
 
 /* What is left of the record's slots by the fields that it tells. */
@@ -206,7 +247,7 @@ static __always_inline u64 late_slots(u32 slot, struct builder *builder)
 	u32 first = bank * MAX_FIELDS + fields->first + fields->early, count = fields->late;
 	u64 slots = builder->record.slots;
 	for (u32 i = 0; i < MOST_LATE && i < count && slots; i++)
-		slots &= late_field(slot, first + i);
+		slots &= late_field(slot, first + i, slots);
 	return unless_riding(bank, slots);
 }
 

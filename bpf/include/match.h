@@ -91,24 +91,27 @@ static __always_inline struct text_scope *test_of(u32 key)
 	return field ? &field->test : NULL;
 }
 
-/* Of the text in builder->probe, `length` long and filled up with zeroes; may leave it reversed. */
-__noinline u64 text_slots(u32 slot, u32 key, u32 length)
+/*
+ * Which of `slots` the text in builder->probe passes, `length` long and filled up with zeroes; nothing is said of
+ * others. May leave the text reversed.
+ */
+__noinline u64 text_slots(u32 slot, u32 key, u32 length, u64 slots)
 {
 	struct builder *builder = builder_at(slot);
 	struct text_scope *test = test_of(key);
 	if (!builder || !test)
 		return 0;
 	struct verdict sum = {};
-	u64 shapes = test->shapes;
+	u64 prefix = test->prefix & slots, suffix = test->suffix & slots;
 	if (length > TEXT_MAX)
 		length = TEXT_MAX;
 	builder->probe.key = key;
 	builder->probe.prefix_bits = (4 + length) * 8;
-	if (shapes & SHAPE_EXACT && length < TEXT_MAX)
+	if (test->exact & slots && length < TEXT_MAX)
 		add_verdict(&sum, bpf_map_lookup_elem(&tracee_texts, &builder->probe.key));
-	if (shapes & SHAPE_PREFIX)
+	if (prefix)
 		add_verdict(&sum, bpf_map_lookup_elem(&tracee_prefix, &builder->probe));
-	if (shapes & SHAPE_SUFFIX) {
+	if (suffix) {
 		reverse_text(builder, length);
 		add_verdict(&sum, bpf_map_lookup_elem(&tracee_suffix, &builder->probe));
 	}

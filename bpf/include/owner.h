@@ -88,7 +88,7 @@ static __noinline u64 slots_by_context(u32 bank, struct owner *owner, u64 tree)
 		__builtin_memcpy(builder->probe.text, task->comm, TASK_COMM_LEN);
 		while (length < TASK_COMM_LEN - 1 && builder->probe.text[length])
 			length++;
-		slots &= text_slots(slot, scope_key(bank, KEY_COMM), length);
+		slots &= text_slots(slot, scope_key(bank, KEY_COMM), length, slots);
 		builder_release(slot);
 	}
 	return slots | ~plan->scoped;

@@ -126,12 +126,10 @@ struct number_scope {
 	u64 min[MAX_POLICIES], max[MAX_POLICIES];
 };
 
-enum shapes { SHAPE_EXACT = 1, SHAPE_PREFIX = 2, SHAPE_SUFFIX = 4 };
-
 struct text_scope {
 	u64 used, positive;
-	u64 undecided; /* ... in a way that only user space can test */
-	u64 shapes;    /* of the values: where they are looked up */
+	u64 undecided;             /* ... in a way that only user space can test */
+	u64 exact, prefix, suffix; /* ... with a value of that shape: where it is looked up */
 };
 
 /* Where an event's field is found. */

@@ -207,15 +207,15 @@ static __always_inline int make_scope(struct task_state *state, u32 bank)
 		s32 slot = builder_take();
 		if (slot >= 0) { /* else user space decides: it tests again what it can */
 			if (names)
-				slots &= text_slots(slot, scope_key(bank, KEY_COMM), comm_text(slot));
+				slots &= text_slots(slot, scope_key(bank, KEY_COMM), comm_text(slot), slots);
 			if (files) {
 				u32 length = executable_text(slot);
-				u64 passed = text_slots(slot, scope_key(bank, KEY_EXECUTABLE), length);
+				u64 passed = text_slots(slot, scope_key(bank, KEY_EXECUTABLE), length, slots);
 				/* the end of a long path was not seen: it is left to user space */
 				slots &= length > TEXT_MAX ? passed | files : passed;
 			}
 			if (hosts)
-				slots &= text_slots(slot, scope_key(bank, KEY_UTS), host_name_text(slot));
+				slots &= text_slots(slot, scope_key(bank, KEY_UTS), host_name_text(slot), slots);
 			builder_release(slot);
 		}
 	}

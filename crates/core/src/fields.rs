@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::catalogue::{Arg, Event, Kind, EVENTS};
 use crate::filter::{FieldOf, FieldTest, Filter, Rule, Test};
 use crate::names::Named;
-use crate::tables::{field_key, shape, Tables, TextTest, Verdict, MAX_FIELDS, MAX_RANGES};
+use crate::tables::{field_key, Tables, TextTest, Verdict, MAX_FIELDS, MAX_RANGES};
 
 /// `MOST_EARLY` and `MOST_LATE`
 const MOST_OF_EVENT: usize = 8;
@@ -155,7 +155,7 @@ impl Fields {
     ) -> bool {
         // a number that the field cannot be equals nothing
         let Some((value, _)) = field.clamp(number, number) else { return true };
-        field.test.shapes |= shape::EXACT;
+        field.test.exact |= 1 << slot;
         tables.add_number(key, value, slot, negative)
     }
 

@@ -10,13 +10,6 @@ pub const TEXT_MAX: usize = 240;
 /// Entries of each of the kernel side's maps that one plan may fill.
 pub const MAX_ENTRIES: usize = 8192;
 
-/// `enum shapes`: where the values of a text key are looked up.
-pub mod shape {
-    pub const EXACT: u64 = 1;
-    pub const PREFIX: u64 = 2;
-    pub const SUFFIX: u64 = 4;
-}
-
 /// `struct verdict`: the slots that name a value with `=`, and with `!=`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -42,7 +35,10 @@ pub struct TextTest {
     pub positive: u64,
     /// Slots that compare with something that only user space can test.
     pub undecided: u64,
-    pub shapes: u64,
+    /// Slots that compare with such values, each looked up in a map of its own.
+    pub exact: u64,
+    pub prefix: u64,
+    pub suffix: u64,
 }
 
 /// A text and the key it is compared with.
@@ -74,10 +70,10 @@ impl Tables {
         let bit = 1 << slot;
         test.used |= bit;
         test.positive |= if negative { 0 } else { bit };
-        let (map, shape, text) = match pattern.shape() {
-            Shape::Exact(text) => (&mut self.exact, shape::EXACT, text.to_vec()),
-            Shape::Prefix(text) => (&mut self.prefixes, shape::PREFIX, text.to_vec()),
-            Shape::Suffix(text) => (&mut self.suffixes, shape::SUFFIX, text.iter().rev().copied().collect()),
+        let (map, slots, text) = match pattern.shape() {
+            Shape::Exact(text) => (&mut self.exact, &mut test.exact, text.to_vec()),
+            Shape::Prefix(text) => (&mut self.prefixes, &mut test.prefix, text.to_vec()),
+            Shape::Suffix(text) => (&mut self.suffixes, &mut test.suffix, text.iter().rev().copied().collect()),
             Shape::Other => {
                 test.undecided |= bit;
                 return;
@@ -88,7 +84,7 @@ impl Tables {
             test.undecided |= bit;
             return;
         }
-        test.shapes |= shape;
+        *slots |= bit;
         map.entry(entry).or_default().add(slot, negative);
     }
 

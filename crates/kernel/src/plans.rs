@@ -126,7 +126,8 @@ impl Plans {
 /// `struct field`
 fn field_bytes(field: &Field, bank: u32) -> Vec<u8> {
     let test = &field.test;
-    let mut bytes = [test.used, test.positive, test.undecided, test.shapes].map(u64::to_ne_bytes).concat();
+    let masks = [test.used, test.positive, test.undecided, test.exact, test.prefix, test.suffix];
+    let mut bytes = masks.map(u64::to_ne_bytes).concat();
     let first = bank * MAX_RANGES as u32 + field.first_range;
     bytes.extend([first, field.ranges].map(u32::to_ne_bytes).concat());
     let also = field.also.unwrap_or(u8::MAX);

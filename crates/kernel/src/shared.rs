@@ -31,7 +31,9 @@ struct TextScopeBytes {
     used: u64,
     positive: u64,
     undecided: u64,
-    shapes: u64,
+    exact: u64,
+    prefix: u64,
+    suffix: u64,
 }
 
 /// `struct plan`
@@ -147,7 +149,9 @@ impl Config {
             put(base + offset_of!(TextScopeBytes, used), text.used);
             put(base + offset_of!(TextScopeBytes, positive), text.positive);
             put(base + offset_of!(TextScopeBytes, undecided), text.undecided);
-            put(base + offset_of!(TextScopeBytes, shapes), text.shapes);
+            put(base + offset_of!(TextScopeBytes, exact), text.exact);
+            put(base + offset_of!(TextScopeBytes, prefix), text.prefix);
+            put(base + offset_of!(TextScopeBytes, suffix), text.suffix);
         }
         for (slot, generation) in since.iter().enumerate() {
             put(offset_of!(PlanBytes, since) + 8 * slot, *generation);
