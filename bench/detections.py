@@ -72,24 +72,29 @@ def run(place: Place, arguments: list[str], flags: list[str], *, apart: bool = F
         if apart:
             _pin(process.pid, {0})
             _pin(workload.pid, {max(os.sched_getaffinity(0))})
+        _settle(process.pid)  # the kernel's hooks are searched once, at the start
         before = cpu_time(process.pid)
         began = time.monotonic()
         workload.begin()
         done = workload.result()
-        # all that it led to, with what is written every 50 ms: until nothing is done any more
-        last = cpu_time(process.pid)
-        while True:
-            time.sleep(0.3)
-            now = cpu_time(process.pid)
-            if now - last < 0.02:
-                break
-            last = now
+        _settle(process.pid)  # all that it led to
         seconds = time.monotonic() - began
         cpu = cpu_time(process.pid) - before
         end(process, signal.SIGINT)
         last_line = errors.read_text().splitlines()[-1]
         stats = json.loads(last_line)["stats"] if "--stats" in flags else {}
     return Watched(done.calls, cpu, done.calls * done.cpu_ns_per_call / 1e9, stats, seconds)
+
+
+def _settle(pid: int) -> None:
+    """Waits until it does nothing any more but to look whether there is something, every 50 ms."""
+    last = cpu_time(pid)
+    while True:
+        time.sleep(0.3)
+        now = cpu_time(pid)
+        if now - last < 0.02:
+            return
+        last = now
 
 
 def _pin(pid: int, cores: set[int]) -> None:

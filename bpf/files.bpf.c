@@ -138,21 +138,25 @@ enum { OPEN_FLAGS = 1, OPEN_FS_TYPE = 6, OPEN_FILE_NAME = 7 };
 /* The slots that want it, by what costs little: no other event comes as often and is wanted as seldom. */
 static __noinline u64 open_slots(struct file *file, u64 slots, u32 bank)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct foreseen foreseen = {};
-	foresee(&foreseen, OPEN_FLAGS, BPF_CORE_READ(file, f_flags));
-	foresee(&foreseen, OPEN_FS_TYPE, BPF_CORE_READ(dentry, d_sb, s_magic));
-	foresee(&foreseen, OPEN_FILE_NAME, (u64)BPF_CORE_READ(dentry, d_name.name));
+	foresee(&foreseen, OPEN_FLAGS, READ_FILE(file, f_flags));
+	foresee(&foreseen, OPEN_FS_TYPE, READ_FILE(file, f_path.dentry, d_sb, s_magic));
+	foresee(&foreseen, OPEN_FILE_NAME, (u64)READ_FILE(file, f_path.dentry, d_name.name));
 	return foreseen_slots(bank, EVENT_security_file_open, slots, &foreseen);
 }
 
 static __noinline int file_open_event(struct file *file)
 {
 	/* the file that a layered file system opens beneath the one that was asked for */
-	if (BPF_CORE_READ(file, f_mode) & FMODE_BACKING)
+	if (READ_FILE(file, f_mode) & FMODE_BACKING)
+		return 0;
+	u32 bank = config.bank;
+	u64 wanting = plan_of(bank)->wanted[EVENT_security_file_open];
+	/* first, where there are slots that the scope of no task would turn away */
+	if (wanting & ~plan_of(bank)->scoped && !open_slots(file, wanting, bank))
 		return 0;
 	struct wanted wanted = wanted_of_current(EVENT_security_file_open);
-	if (wanted.slots)
+	if (!(wanting & ~plan_of(bank)->scoped) && wanted.slots)
 		wanted.slots = open_slots(file, wanted.slots, wanted.bank);
 	if (!wanted.slots)
 		return 0;
@@ -204,7 +208,7 @@ AFTER_CALLS(open)
 	if (!by_lesser_way(EVENT_do_truncate))
 		return 0;
 	/* an open that truncates does not come to truncate's calls */
-	bool is_new = BPF_CORE_READ(file, f_mode) & FMODE_CREATED;
+	bool is_new = READ_FILE(file, f_mode) & FMODE_CREATED;
 	if (open_flags(regs) & O_TRUNC && !is_new && (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG)
 		truncate_event(BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), 0);
 	return 0;

@@ -29,6 +29,7 @@
 /* Tracing programs follow pointers themselves only from the arguments of their hook: the current task is none of them.
  */
 #define READ BPF_CORE_READ
+#define READ_FILE BPF_CORE_READ
 #define READ_BYTES(to, from) bpf_probe_read_kernel(to, sizeof(to), from)
 
 static __always_inline struct task_struct *current_task(void)
@@ -176,11 +177,11 @@ static __always_inline void release_lock(u32 *lock)
 extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
 
 /*
- * The id of struct task_struct, set before loading: libbpf is shown a part of the kernel's types, in which ids differ.
- * Alone in its section, for crates/kernel/src/session.rs.
+ * The ids of struct task_struct and of struct file, set before loading: libbpf is shown a part of the kernel's types,
+ * in which ids differ. Alone in its section, for crates/kernel/src/object.rs.
  */
 const volatile struct {
-	u32 task;
+	u32 task, file;
 } types SEC(".rodata.types");
 
 /*
@@ -194,6 +195,11 @@ static __always_inline struct task_struct *current_task(void)
 		return bpf_rdonly_cast(bpf_get_current_task_btf(), types.task);
 	return bpf_get_current_task_btf();
 }
+
+/* As BPF_CORE_READ of a file, without a call for each pointer that is followed where the verifier knows how (6.2). */
+#define READ_FILE(file, path...)                                                                           \
+	(bpf_ksym_exists(bpf_rdonly_cast) ? READ(((struct file *)bpf_rdonly_cast(file, types.file)), path) \
+					  : BPF_CORE_READ(file, path))
 
 /* The registers with which the current task entered the kernel. */
 static __always_inline struct pt_regs *current_registers(void)

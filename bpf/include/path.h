@@ -179,11 +179,10 @@ static __always_inline int append_file_path(u32 slot, struct file *file)
 /* The current task's open file number fd, or NULL. */
 static __always_inline struct file *file_of(s32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	if (!table || fd < 0 || (u32)fd >= BPF_CORE_READ(table, max_fds))
+	struct fdtable *table = READ(current_task(), files, fdt);
+	if (!table || fd < 0 || (u32)fd >= READ(table, max_fds))
 		return NULL;
-	struct file **files = BPF_CORE_READ(table, fd);
+	struct file **files = READ(table, fd);
 	struct file *file = NULL;
 	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
 	return file;

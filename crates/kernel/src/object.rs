@@ -29,7 +29,7 @@ pub struct Source {
     object: &'static [u8],
     /// The kernel's types that the object speaks of; `None`: libbpf looks among all.
     types: Option<File>,
-    task_type: u32,
+    read_types: [u32; 2],
     hierarchy: Hierarchy,
 }
 
@@ -39,7 +39,7 @@ impl Source {
         Ok(Source {
             object,
             types: reduced::file(kernel.bytes(), object)?,
-            task_type: kernel.task_type(),
+            read_types: kernel.read_types(),
             hierarchy: Hierarchy::find(),
         })
     }
@@ -67,7 +67,9 @@ impl Source {
                 name if name.ends_with(".rodata.cgroups") => {
                     set(&mut map, &[self.hierarchy.kind, self.hierarchy.id].map(u32::to_ne_bytes).concat())?;
                 }
-                name if name.ends_with(".rodata.types") => set(&mut map, &self.task_type.to_ne_bytes())?,
+                name if name.ends_with(".rodata.types") => {
+                    set(&mut map, &self.read_types.map(u32::to_ne_bytes).concat())?
+                }
                 _ => {}
             }
         }

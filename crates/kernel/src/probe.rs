@@ -17,7 +17,7 @@ pub const BETTER: [&str; 5] = ["fentry", "fexit", "lsm", "kprobe", "kretprobe"];
 /// Functions that every kernel has, to try trampolines on.
 const TRIED_FUNCTION: &str = "security_file_open";
 const TRIED_LSM: &str = "bpf_lsm_file_open";
-const TASK_TYPE: &str = "task_struct";
+const TYPES: [&str; 2] = ["task_struct", "file"];
 /// All trampolines pass as many arguments; more only on some kernels.
 const EASY_ARGUMENTS: u32 = 6;
 
@@ -81,9 +81,9 @@ impl Kernel {
         self.bytes.get_or_init(btf::Bytes::of_kernel).get()
     }
 
-    /// The id of the type of tasks; 0 where there is none.
-    pub fn task_type(&self) -> u32 {
-        self.types().get(TASK_TYPE).map_or(0, |known| known.id)
+    /// The ids of types as the kernel side has them, `types` of `bpf/include/older.h`; 0 where there is none.
+    pub fn read_types(&self) -> [u32; 2] {
+        TYPES.map(|name| self.types().get(name).map_or(0, |known| known.id))
     }
 
     /// Of those that events of the catalogue are taken at.
@@ -101,7 +101,7 @@ impl Kernel {
                     _ => hook.target.to_owned(),
                 })
                 .collect();
-            names.extend([TRIED_FUNCTION, TRIED_LSM, TASK_TYPE].map(str::to_owned));
+            names.extend([TRIED_FUNCTION, TRIED_LSM].iter().chain(&TYPES).map(|name| (*name).to_owned()));
             btf::find(self.bytes(), &names)
         })
     }

@@ -1,10 +1,12 @@
-"""The manual's commands, run as it prints them: selecting, scoping, filtering."""
+"""The manual's commands of its chapter on selecting events, run as it prints them, and some with scopes and filters."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -25,6 +27,9 @@ def test_version_and_list(path: str) -> None:
     # the name of one event has the word in it, too
     assert all(row.split()[1] == "syscalls" or row.startswith("hooked_syscalls ") for row in syscalls)
     assert run("tracee --events list | head -1").split()[0] == "EVENT"
+    for category, event in (("lsm", "security_file_open"), ("network", "net_packet_dns"), ("signatures", "code_injection")):
+        rows = run(f"tracee --events list | grep {category}").splitlines()
+        assert [event, category] in [row.split()[:2] for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +40,7 @@ def test_version_and_list(path: str) -> None:
         ("tracee --events openat,close,read", "close"),
         ("tracee --events syscalls", "execve"),
         ("tracee --events all", "sched_process_exit"),
+        ("tracee --events net_packet_icmp,security_file_open --output json", '"eventName":"security_file_open"'),
         ("tracee --events execve --scope uid=0", "execve"),
         ("tracee --events execve --scope 'pid>1'", "execve"),
         ("tracee --events execve --scope pid!=1", "execve"),
@@ -57,6 +63,15 @@ def test_what_it_prints(line: Callable[[str], Line], text: str, seen: str) -> No
     subprocess.run(["cat", "/etc/hostname", "/etc/no-such-file"], capture_output=True, check=False)
     wait_until(lambda: seen in running.output(), f"{seen} from: {text}")
     running.end()
+
+
+def test_all_detections(line: Callable[[str], Line]) -> None:
+    """A process that has itself traced, so that no debugger can: found; what it is found by is not shown."""
+    running = line("tracee --events all-signatures --output json")
+    traced = "import ctypes; ctypes.CDLL(None).ptrace(0, 0, 0, 0)"
+    subprocess.run([sys.executable, "-c", traced], check=True)
+    wait_until(lambda: '"eventName":"anti_debugging"' in running.output(), "the detection")
+    assert "ptrace" not in {json.loads(row)["eventName"] for row in running.end().splitlines()}
 
 
 def test_tree_and_follow(line: Callable[[str], Line]) -> None:
