@@ -106,7 +106,7 @@ class Event:
     def executable(self) -> str | None:
         """Path of the file that the process runs, where it is known."""
     @property
-    def container(self) -> dict[str, str]:
+    def container(self) -> dict[str, Any]:
         """As in JSON: id, name, image, imageDigest, runtime; empty for a task of the host."""
     @property
     def kubernetes(self) -> dict[str, Any]:
@@ -242,7 +242,7 @@ class Tracer:
         RuntimeError where its folder cannot be used."""
     def container_questions(self, seconds: float) -> list[tuple[str, str | None, str]] | None:
         """Containers to ask runtimes about: id, runtime, path of the cgroup. None when there will be no more."""
-    def container_answer(self, id: str, metadata: dict[str, str | bool] | None) -> None:
+    def container_answer(self, id: str, metadata: dict[str, Any] | None) -> None:
         """What a runtime tells of a container; None where none knows it."""
     def capture_problems(self) -> list[str]:
         """What went wrong with files of packets since the last call."""

@@ -27,7 +27,11 @@ def test_version_and_list(path: str) -> None:
     # the name of one event has the word in it, too
     assert all(row.split()[1] == "syscalls" or row.startswith("hooked_syscalls ") for row in syscalls)
     assert run("tracee --events list | head -1").split()[0] == "EVENT"
-    for category, event in (("lsm", "security_file_open"), ("network", "net_packet_dns"), ("signatures", "code_injection")):
+    for category, event in (
+        ("lsm", "security_file_open"),
+        ("network", "net_packet_dns"),
+        ("signatures", "code_injection"),
+    ):
         rows = run(f"tracee --events list | grep {category}").splitlines()
         assert [event, category] in [row.split()[:2] for row in rows]
 

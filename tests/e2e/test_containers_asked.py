@@ -186,8 +186,9 @@ class AtHome(Containerd):
         config.write_text(config.read_text().replace(f"{self.folder}/state", str(self.folder)))
 
 
-CONTAINERD = ("run", "--rm", "--snapshotter", "native", IMAGE, "{}", "/bin/true")
-OTHERS = ("run", "--rm", "--network", "none", "--name", "{}", IMAGE, "/bin/true")
+LABEL = ("--label", "team=shop")
+CONTAINERD = ("run", "--rm", *LABEL, "--snapshotter", "native", IMAGE, "{}", "/bin/true")
+OTHERS = ("run", "--rm", *LABEL, "--network", "none", "--name", "{}", IMAGE, "/bin/true")
 
 
 @pytest.mark.parametrize(
@@ -205,11 +206,12 @@ def test_containers_that_are_over_in_a_moment_have_names(
             for number in range(count):
                 started.ask(*(word.format(f"brief-{number}") for word in command))
             events = run.stop()
+    ours = [e for e in events if e["container"].get("name", "").startswith("brief-")]
+    assert all(e["container"]["labels"]["team"] == "shop" for e in ours)
     told = Counter(
         (e["eventName"], e["container"]["name"], e["container"]["image"], e["container"]["runtime"])
-        for e in events
-        if e["container"].get("name", "").startswith("brief-")
-        and (e["eventName"] != "sched_process_exec" or values(e)["cmdpath"] == "/bin/true")
+        for e in ours
+        if e["eventName"] != "sched_process_exec" or values(e)["cmdpath"] == "/bin/true"
     )
     kinds = ("sched_process_exec", "container_create", "container_remove")
     named = [n for n in range(count) if all(told[kind, f"brief-{n}", IMAGE, runtime] == 1 for kind in kinds)]

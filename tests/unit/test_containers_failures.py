@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from runtime_servers import PING, Handler, HttpServer, answer, short_folder, tells
 
@@ -152,6 +152,7 @@ def test_whatever_comes_as_a_list(path: Path, asker: Resolver) -> None:
     with HttpServer(path, tells(LISTS)) as server:
         wait_for(asker, lambda told: told == TOLD)
 
+        @example([{"Id": ID, "ImageID": "\x1f"}], None)  # no part of an address
         @given(st.lists(container | anything, max_size=3), anything)
         @settings(deadline=None, max_examples=60)
         def check(containers: object, image: object) -> None:

@@ -1,5 +1,6 @@
 //! Questions about containers on their way to Python, and the answers on their way back.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crossbeam_channel::{bounded, unbounded, Receiver, RecvTimeoutError, Sender};
@@ -49,11 +50,14 @@ pub fn metadata(from: &Bound<'_, PyDict>) -> PyResult<Metadata> {
         let value = from.get_item(key)?.filter(|value| !value.is_none());
         value.map_or_else(|| Ok(String::new()), |value| Ok(value.cast::<PyString>()?.to_string_lossy().into_owned()))
     };
+    let labels = from.get_item("labels")?.filter(|value| !value.is_none());
+    let labels: BTreeMap<String, String> = labels.map_or_else(|| Ok(BTreeMap::new()), |value| value.extract())?;
     let sandbox = from.get_item("sandbox")?.filter(|value| !value.is_none());
     Ok(Metadata {
         name: text("name")?,
         image: text("image")?,
         image_digest: text("image_digest")?,
+        labels: labels.into_iter().collect(),
         runtime: text("runtime")?,
         pod_name: text("pod_name")?,
         pod_namespace: text("pod_namespace")?,
@@ -76,6 +80,11 @@ pub fn objects<'py>(py: Python<'py>, details: Option<&Details>) -> PyResult<(Bou
     ];
     for (key, text) in texts {
         container.set_item(key, text)?;
+    }
+    if !known.labels.is_empty() {
+        let labels = PyDict::new(py);
+        known.labels.iter().try_for_each(|(name, label)| labels.set_item(name, label))?;
+        container.set_item("labels", labels)?;
     }
     let pod = [("podName", &known.pod_name), ("podNamespace", &known.pod_namespace), ("podUid", &known.pod_uid)];
     if pod.iter().any(|(_, text)| !text.is_empty()) {

@@ -93,7 +93,7 @@ class DockerApi(Client):
 
     async def _digest(self, container: Mapping[str, object]) -> str:
         id = text(container.get("ImageID"))
-        if not id:
+        if not _with_kind(id):
             return ""
         if id not in self._digests:
             image = await self.http.get(f"{self.prefix}/images/{id}/json")
@@ -125,4 +125,5 @@ def _digest_in(image: Mapping[str, object]) -> str:
 def _with_kind(id: object) -> str:
     """An image's id as a digest; Podman leaves its kind out."""
     digits = text(id).removeprefix("sha256:")
-    return f"sha256:{digits}" if digits else ""
+    # it becomes part of a path that is asked for
+    return f"sha256:{digits}" if digits.isascii() and digits.isalnum() else ""

@@ -54,7 +54,6 @@ class Enrichment:
             metadata = self._ask(asked, container, runtime, cgroup)
             if metadata:
                 answer = asdict(metadata)
-                del answer["labels"]
         finally:
             self._tracer.container_answer(container, answer)
 

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 LABELS = 64
 """Labels kept of a container, the first by name."""
-LABELS_CHARACTERS = 16 << 10
-"""Characters kept of a container's labels altogether; those that would exceed them are left out whole."""
+LABELS_CHARACTERS = 4 << 10
+"""Characters kept of a container's labels altogether, since each of its events has them; those that would exceed them are left out
+whole."""
 TEXT = 1 << 10
 """Characters kept of a name or an image."""
 

@@ -4,6 +4,8 @@ use crate::text;
 
 /// No text that a runtime tells is kept longer, in bytes.
 const LONGEST: usize = 1024;
+/// So many labels are kept; whoever asks a runtime sees to it that they are not too long altogether.
+const LABELS: usize = 64;
 /// Digits of an id that people go by.
 const SHORT: usize = 12;
 
@@ -13,6 +15,8 @@ pub struct Metadata {
     pub name: String,
     pub image: String,
     pub image_digest: String,
+    /// By name.
+    pub labels: Vec<(String, String)>,
     pub runtime: String,
     pub pod_name: String,
     pub pod_namespace: String,
@@ -24,6 +28,7 @@ pub struct Metadata {
 impl Metadata {
     /// Every text cut to what is kept.
     pub fn bounded(mut self) -> Metadata {
+        self.labels.truncate(LABELS);
         let texts = [
             &mut self.name,
             &mut self.image,
@@ -78,25 +83,44 @@ impl Details {
 pub const HOST_JSON: &[u8] = br#""container":{},"kubernetes":{}"#;
 
 fn json(id: &str, known: &Metadata) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut put = |key: &str, value: &str| {
-        out.extend_from_slice(key.as_bytes());
-        text::json(&mut out, value.as_bytes());
-    };
-    put(r#""container":{"id":""#, id);
-    put(r#"","name":""#, &known.name);
-    put(r#"","image":""#, &known.image);
-    put(r#"","imageDigest":""#, &known.image_digest);
-    put(r#"","runtime":""#, &known.runtime);
-    if [&known.pod_name, &known.pod_namespace, &known.pod_uid].iter().all(|text| text.is_empty()) {
-        out.extend_from_slice(br#""},"kubernetes":{}"#);
+    let mut out = br#""container":"#.to_vec();
+    let container: [(&str, &str); 5] = [
+        ("id", id),
+        ("name", &known.name),
+        ("image", &known.image),
+        ("imageDigest", &known.image_digest),
+        ("runtime", &known.runtime),
+    ];
+    put_texts(&mut out, container.into_iter());
+    if !known.labels.is_empty() {
+        out.pop();
+        out.extend_from_slice(br#","labels":"#);
+        put_texts(&mut out, known.labels.iter().map(|(name, label)| (name.as_str(), label.as_str())));
+        out.push(b'}');
+    }
+    out.extend_from_slice(br#","kubernetes":"#);
+    let pod: [(&str, &str); 3] =
+        [("podName", &known.pod_name), ("podNamespace", &known.pod_namespace), ("podUid", &known.pod_uid)];
+    if pod.iter().all(|(_, text)| text.is_empty()) {
+        out.extend_from_slice(b"{}");
         return out;
     }
-    put(r#""},"kubernetes":{"podName":""#, &known.pod_name);
-    put(r#"","podNamespace":""#, &known.pod_namespace);
-    put(r#"","podUid":""#, &known.pod_uid);
-    out.extend_from_slice(if known.sandbox { br#"","sandbox":true}"# } else { br#"","sandbox":false}"# });
+    put_texts(&mut out, pod.into_iter());
+    out.pop();
+    out.extend_from_slice(if known.sandbox { br#","sandbox":true}"# } else { br#","sandbox":false}"# });
     out
+}
+
+/// An object of texts.
+fn put_texts<'a>(out: &mut Vec<u8>, texts: impl Iterator<Item = (&'a str, &'a str)>) {
+    for (place, (name, value)) in texts.enumerate() {
+        out.extend_from_slice(if place == 0 { br#"{""# } else { br#",""# });
+        text::json(out, name.as_bytes());
+        out.extend_from_slice(br#"":""#);
+        text::json(out, value.as_bytes());
+        out.push(b'"');
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
@@ -114,6 +138,16 @@ mod tests {
         assert_eq!(found["container"]["id"], "abc");
         assert_eq!(found["container"]["name"], "we\"b");
         assert_eq!(found["kubernetes"], serde_json::json!({}));
+        assert!(found["container"].get("labels").is_none());
+    }
+
+    #[test]
+    fn json_with_labels() {
+        let labels = vec![("app".into(), "we\"b".into()), ("tier".into(), String::new())];
+        let metadata = Metadata { labels, pod_uid: "7".into(), ..Metadata::default() };
+        let found = object(&Details::new("abc".into(), metadata, 0, 1));
+        assert_eq!(found["container"]["labels"], serde_json::json!({"app": "we\"b", "tier": ""}));
+        assert_eq!(found["kubernetes"]["podUid"], "7");
     }
 
     #[test]
@@ -140,6 +174,8 @@ mod tests {
     fn long_texts_are_cut_between_characters() {
         let long = Metadata { name: "é".repeat(4000), image: "x".repeat(4000), ..Metadata::default() }.bounded();
         assert_eq!((long.name.len(), long.image.len()), (1024, 1024));
+        let many = Metadata { labels: vec![Default::default(); 100], ..Metadata::default() }.bounded();
+        assert_eq!(many.labels.len(), 64);
         let odd = Metadata { name: format!("x{}", "é".repeat(4000)), ..Metadata::default() }.bounded();
         assert_eq!(odd.name.len(), 1023);
     }

@@ -32,6 +32,7 @@ const CONTAINER: Shape = Shape::Fields(&[
     ("Image", Plain),
     ("ImageName", Plain),
     ("ImageDigest", Plain),
+    ("Labels", Any),
     ("Runtime", Plain),
 ]);
 
@@ -353,6 +354,11 @@ impl<'a, 'r: 'a> Fields<'a> for Container<'a, 'r> {
             "Name" => known(|details| &details.metadata.name),
             "Image" | "ImageName" => known(|details| &details.metadata.image),
             "ImageDigest" => known(|details| &details.metadata.image_digest),
+            "Labels" => {
+                let labels = details.map_or(&[][..], |details| &details.metadata.labels);
+                let plain = |text: &'a str| String::from_utf8_lossy(text.as_bytes());
+                Field::map(labels.iter().map(|(name, label)| (plain(name), visible(label.as_bytes()))))
+            }
             "Runtime" => known(|details| &details.metadata.runtime),
             _ => return None,
         })
