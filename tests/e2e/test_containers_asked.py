@@ -140,7 +140,8 @@ def test_a_runtime_that_hangs_delays_its_own_and_once() -> None:
 def is_named(asker: Asker, cgroup: Cgroup) -> bool:
     pid = cgroup.run("true")
     wait_until(lambda: bool(asker.of(pid)), "an event")
-    return asker.of(pid)[0].container["name"] == "web"
+    name: str = asker.of(pid)[0].container["name"]
+    return name == "web"
 
 
 def test_what_waits_comes_at_the_end_too() -> None:

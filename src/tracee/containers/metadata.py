@@ -9,8 +9,8 @@ from typing import NamedTuple
 LABELS = 64
 """Labels kept of a container, the first by name."""
 LABELS_CHARACTERS = 4 << 10
-"""Characters kept of a container's labels altogether, since each of its events has them; those that would exceed them are left out
-whole."""
+"""Characters kept of a container's labels altogether, since each of its events has them; what exceeds that is left
+out whole."""
 TEXT = 1 << 10
 """Characters kept of a name or an image."""
 

@@ -22,7 +22,7 @@ FILES_MAX = 1000
 
 
 class K8sCertTheft(Signature):
-    """A key or certificate below /etc/kubernetes/pki was opened to read, moved or linked by who is not the cluster's."""
+    """A key or certificate below /etc/kubernetes/pki was opened, moved or linked by who is not the cluster's."""
 
     metadata = Metadata(
         id="TRC-1018",
