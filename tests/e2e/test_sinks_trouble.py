@@ -45,7 +45,8 @@ def test_a_receiver_that_was_away_under_load_gets_all_in_order(
         receiver.start()
         for _ in range(10):
             calls(1000)
-        wait_until(partial(receiver.has, 161_000), "all events")
+        # half a minute at most until it is tried again, and then 90 MB that this process has to read, too
+        wait_until(partial(receiver.has, 161_000), "all events", patience=180)
         assert run.end() == 0
     told = figures(traced.truth, receiver.lines)
     (counters,) = sink_counters(run)
