@@ -68,7 +68,7 @@ def throughput(seconds: float) -> float:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    server = subprocess.Popen(["iperf3", "-s", "-1", "-p", port], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(["iperf3", "-s", "-1", "--forceflush", "-p", port], stdout=subprocess.PIPE, text=True)
     assert server.stdout
     while "listening" not in server.stdout.readline():
         if server.poll() is not None:

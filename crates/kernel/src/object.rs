@@ -1,5 +1,6 @@
 //! The BPF object: opened with what is needed of it, loaded, attached.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -46,13 +47,18 @@ impl Source {
 
     /// The object with only what a part needs. Its maps are still to be sized, or shared.
     pub fn open(&self, part: &Part) -> Result<OpenObject> {
+        self.open_some(part, &part.programs())
+    }
+
+    /// The same with only some of the part's programs.
+    pub fn open_some(&self, part: &Part, programs: &BTreeSet<&str>) -> Result<OpenObject> {
         let mut builder = ObjectBuilder::default();
         builder.name("tracee").doing("name the BPF object")?;
         if let Some(types) = &self.types {
             builder.btf_custom_path(reduced::path(types)).doing("name the file of types")?;
         }
         let mut object = builder.open_memory(self.object).doing("read the BPF object")?;
-        let (programs, groups) = (part.programs(), part.groups());
+        let groups = part.groups();
         for mut program in object.progs_mut() {
             let load = program.name().to_str().is_some_and(|name| programs.contains(name));
             program.set_autoload(load);
@@ -140,6 +146,34 @@ pub fn find<'a>(object: &'a Object, name: &str) -> Result<Map<'a>> {
     found.ok_or_else(|| Error::new(format!("find the map {name}"), io::ErrorKind::NotFound, "not in the object"))
 }
 
+/// What is worth another object: opening one takes longer than the verifier for fewer.
+const WORTH_AN_OBJECT: u32 = 150;
+
+/// Programs in shares that take the verifier about as long; no more than `most`, and one where they are few.
+pub fn shares(programs: &BTreeSet<&'static str>, most: usize) -> Vec<BTreeSet<&'static str>> {
+    let mut ordered: Vec<&str> = programs.iter().copied().collect();
+    ordered.sort_by_key(|program| std::cmp::Reverse(weight(program)));
+    let sum: u32 = ordered.iter().map(|program| weight(program)).sum();
+    let mut shares = vec![(0, BTreeSet::new()); most.min((sum / WORTH_AN_OBJECT) as usize).max(1)];
+    for program in ordered {
+        let Some((sum, share)) = shares.iter_mut().min_by_key(|(sum, _)| *sum) else { break };
+        *sum += weight(program);
+        share.insert(program);
+    }
+    shares.into_iter().map(|(_, share)| share).collect()
+}
+
+/// How long the verifier takes, in thousands of instructions that it goes through, where all events are traced.
+fn weight(program: &str) -> u32 {
+    match program {
+        "tracee_groups_exit" => 100,
+        "tracee_io_uring_submit_req" => 50,
+        "tracee_groups_enter" => 40,
+        "tracee_sys_exit" | "tracee_io_uring_complete" | "tracee_sched_process_exit" => 30,
+        _ => 15,
+    }
+}
+
 /// Attaches every program that was loaded. By name: the links; dropped, they are gone.
 pub fn attach(object: &Object) -> Result<Vec<(String, Link)>> {
     let name = |program: &ProgramMut| program.name().to_string_lossy().into_owned();
@@ -181,4 +215,33 @@ pub fn check_size(what: &str, ours: usize, theirs: u32) -> Result<()> {
     }
     let detail = format!("{ours} bytes here, {theirs} in the BPF object");
     Err(Error::new(format!("compare the layout of {what}"), io::ErrorKind::InvalidData, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_alike_and_have_all() {
+        let programs: BTreeSet<&str> = [
+            "tracee_groups_exit",
+            "tracee_groups_enter",
+            "tracee_io_uring_submit_req",
+            "a",
+            "b",
+            "c",
+            "d",
+            "e",
+            "f",
+            "g",
+        ]
+        .into();
+        let two = shares(&programs, 4);
+        let sums: Vec<u32> = two.iter().map(|share| share.iter().map(|program| weight(program)).sum()).collect();
+        assert_eq!(sums, [145, 150]);
+        assert_eq!(two.into_iter().flatten().collect::<BTreeSet<_>>(), programs);
+        assert_eq!(shares(&programs, 1), [programs]);
+        assert_eq!(shares(&["tracee_sys_exit", "tracee_exec"].into(), 4).len(), 1);
+        assert_eq!(shares(&BTreeSet::new(), 4), [BTreeSet::new()]);
+    }
 }

@@ -1,11 +1,12 @@
 //! Loading, attaching, and what is held while tracing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use libbpf_rs::{Link, MapCore, MapHandle, Object};
@@ -40,6 +41,9 @@ const GRACE: u64 = 50_000_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Programs that a kernel may refuse though it has their hooks, before we give up.
 const MOST_REFUSED: usize = 32;
+static NO_PROGRAMS: BTreeSet<&str> = BTreeSet::new();
+/// That load programs at the same time.
+const MOST_THREADS: usize = 4;
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -149,9 +153,10 @@ pub(crate) struct Change {
     pub ready: Sender<()>,
 }
 
-/// An object that is loaded, and what of it is attached.
+/// What is loaded together, and what of it is attached.
 struct Loaded {
-    object: Object,
+    /// Each with some of the programs; the maps are the same.
+    objects: Vec<Object>,
     links: Vec<(String, Link)>,
     part: Part,
 }
@@ -159,7 +164,7 @@ struct Loaded {
 impl Session {
     /// What each program has taken so far, where [`Options::statistics`] are on.
     pub fn costs(&self) -> Vec<Cost> {
-        self.loaded.iter().flat_map(|loaded| cost::of(&loaded.object)).collect()
+        self.loaded.iter().flat_map(|loaded| &loaded.objects).flat_map(cost::of).collect()
     }
 
     /// Loads and attaches what the plan needs. Nothing is traced until [`Session::begin`]. Events that cannot be had
@@ -170,11 +175,13 @@ impl Session {
     pub fn new(plan: Compiled, options: &Options) -> Result<(Session, Feed, Policies)> {
         limits::require_types()?;
         let mut trial = Trial::new(options, BTreeMap::new(), Chosen::default())?;
-        let (chosen, first) = trial.until_taken(&plan, |source, chosen| First::load(options, source, chosen))?;
+        let threads = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(MOST_THREADS));
+        let load = |source: &Source, chosen: &Chosen, threads| First::load(options, source, chosen, threads);
+        let (chosen, first) = trial.until_taken(&plan, threads, load)?;
         let First { loaded, rings, config, counters, notes } = first;
-        let mut plans = Plans::new(&loaded.object)?;
+        let mut plans = Plans::new(loaded.maps())?;
         plans.fill(&config, plans.bank, &plan)?;
-        object::look_around(&loaded.object)?;
+        loaded.objects.iter().try_for_each(object::look_around)?;
         let statistics = options.statistics.then(enable_statistics).transpose()?;
         let (changes, receiver) = mpsc::channel();
         let mut session = Session {
@@ -196,7 +203,7 @@ impl Session {
         let aims = Aims::of(&chosen, plan.dumps);
         let told = session.told_by_self(&chosen, &aims, plan.watches)?;
         (session.chosen, session.aims) = (chosen, aims);
-        let containers = Keeper::new(&session.loaded[0].object, config.clone())?;
+        let containers = Keeper::new(session.loaded[0].maps(), config.clone())?;
         let depth = if options.process_tree { Depth::Details } else { Depth::Processes };
         let feed = Feed { config, counters, rings, depth, told, changes: receiver, containers };
         Ok((session, feed, Policies { filter: plan.filter, names: Arc::new(plan.names) }))
@@ -219,7 +226,7 @@ impl Session {
     /// The kernel refuses, or the reader has ended. The plan in use stays as it was.
     pub fn replace(&mut self, plan: Compiled) -> Result<()> {
         let mut trial = Trial::new(&self.options, self.refused.clone(), self.chosen.clone())?;
-        let (chosen, more) = trial.until_taken(&plan, |source, chosen| self.load_more(source, chosen))?;
+        let (chosen, more) = trial.until_taken(&plan, 1, |source, chosen, _| self.load_more(source, chosen))?;
         let added = more.is_some();
         self.loaded.extend(more);
         // programs that went by the plan before the last have long ended when its place is used again
@@ -227,7 +234,7 @@ impl Session {
         std::thread::sleep(Duration::from_nanos((self.changed + GRACE).saturating_sub(since_boot())));
         self.plans.fill(&self.config, bank, &plan)?;
         if let Some(newest) = self.loaded.last().filter(|_| added) {
-            object::look_around(&newest.object)?;
+            newest.objects.iter().try_for_each(object::look_around)?;
         }
         let aims = Aims::of(&chosen, plan.dumps);
         let told = self.told_by_self(&chosen, &aims, plan.watches)?;
@@ -263,9 +270,9 @@ impl Session {
             return Ok(None);
         }
         let mut object = source.open(&more)?;
-        object::share_maps(&mut object, &self.loaded[0].object)?;
+        object::share_maps(&mut object, self.loaded[0].maps())?;
         let object = object.load().doing("load the BPF programs")?;
-        Loaded::attached(object, more, &self.config).map(Some)
+        Loaded::attached(vec![object], more, &self.config).map(Some)
     }
 
     /// Detaches what the plan in use does not need any more.
@@ -284,8 +291,7 @@ impl Session {
         let first = scan::at_start(chosen, &self.chosen);
         let mut searches = None;
         if *aims != self.aims {
-            let reads = |loaded: &&Loaded| loaded.part.common.contains(scan::PROGRAM);
-            let object = self.loaded.iter().find(reads).map(|loaded| &loaded.object);
+            let object = self.loaded.iter().find_map(|loaded| loaded.with(scan::PROGRAM));
             searches = Some(object.map(|object| Searches::new(object, aims.clone())).transpose()?);
         }
         let by_lesser_way = chosen.part.lesser().any(|event| event == index::SHARED_OBJECT_LOADED);
@@ -296,15 +302,29 @@ impl Session {
 }
 
 impl Loaded {
-    fn attached(object: Object, part: Part, config: &Config) -> Result<Loaded> {
+    fn attached(objects: Vec<Object>, part: Part, config: &Config) -> Result<Loaded> {
+        let mut loaded = Loaded { objects, links: Vec::new(), part };
         // where it is not found, programs that look names up go through the folders
-        let reads_memory = part.common.contains(scan::PROGRAM);
-        let peek = reads_memory.then(|| Peek::new(&object)).transpose()?;
+        let peek = loaded.with(scan::PROGRAM).map(Peek::new).transpose()?;
         if let Some(table) = peek.as_ref().and_then(names::find) {
             config.set_names(table);
         }
-        let links = object::attach(&object)?;
-        Ok(Loaded { object, links, part })
+        drop(peek);
+        for object in &loaded.objects {
+            loaded.links.extend(object::attach(object)?);
+        }
+        Ok(loaded)
+    }
+
+    /// An object that has the maps.
+    fn maps(&self) -> &Object {
+        &self.objects[0]
+    }
+
+    /// The object that has a program, where one has.
+    fn with(&self, program: &str) -> Option<&Object> {
+        let has = |object: &&Object| object.progs().any(|own| own.autoload() && own.name() == program);
+        self.objects.iter().find(has)
     }
 }
 
@@ -325,15 +345,25 @@ impl Trial {
         Ok(Trial { allowed: options.allowed.clone(), kernel, source, refused, refusals: Vec::new(), in_use })
     }
 
-    fn until_taken<T>(&mut self, plan: &Compiled, load: impl Fn(&Source, &Chosen) -> Result<T>) -> Result<(Chosen, T)> {
+    /// `threads`: how many may load at the same time.
+    fn until_taken<T>(
+        &mut self,
+        plan: &Compiled,
+        mut threads: usize,
+        load: impl Fn(&Source, &Chosen, usize) -> Result<T>,
+    ) -> Result<(Chosen, T)> {
         loop {
             messages::begin();
             let chosen = Choice { kernel: &self.kernel, allowed: &self.allowed, refused: &self.refused }
                 .make(plan, &self.in_use);
-            let error = match load(&self.source, &chosen) {
+            let error = match load(&self.source, &chosen, threads) {
                 Ok(loaded) => return Ok((chosen, loaded)),
                 Err(error) => error,
             };
+            // what the verifier says to several at the same time cannot be told apart
+            if std::mem::replace(&mut threads, 1) > 1 {
+                continue;
+            }
             // a program that the kernel does not take is done without, where its events have other ways
             match messages::refused_program() {
                 Some(program) if ways::is_optional(&program) && self.refused.len() < MOST_REFUSED => {
@@ -369,7 +399,7 @@ struct First {
 }
 
 impl First {
-    fn load(options: &Options, source: &Source, chosen: &Chosen) -> Result<First> {
+    fn load(options: &Options, source: &Source, chosen: &Chosen, threads: usize) -> Result<First> {
         let cpus = libbpf_rs::num_possible_cpus().doing("count the CPUs")?;
         let asked = options.ring_pages.saturating_mul(page_size() as u64);
         let sizes = budget::rings(cpus as u32, asked, limits::memory_limit());
@@ -383,23 +413,20 @@ impl First {
         }
         let buffers = Buffers::new(&sizes)?;
         let part = chosen.part.clone();
-        let mut object = source.open(&part)?;
-        object::size_maps(&mut object, cpus, &buffers)?;
         // the kernel waits for a grace period when a ring is put in its place: meanwhile the programs are verified
-        let (object, made) = std::thread::scope(|scope| {
+        let (objects, made) = std::thread::scope(|scope| {
             let made = scope.spawn(|| buffers.make_rings());
-            let object = object.load().doing("load the BPF programs");
-            (object, made.join())
+            (First::load_programs(source, &part, threads, cpus, &buffers), joined(made, "make the rings"))
         });
-        let object = object?;
-        let mut rings =
-            made.map_err(|_| Error::new("make the rings", io::ErrorKind::Other, "the thread panicked"))??;
-        let control = find(&object, "tracee_control")?;
+        let objects = objects?;
+        let mut rings = made?;
+        let maps = &objects[0];
+        let control = find(maps, "tracee_control")?;
         let handle = MapHandle::try_from(&control).doing("hold the control ring")?;
         rings.insert(0, Ring::new(handle, control.max_entries().into())?);
 
-        let bss = find(&object, ".bss")?;
-        let counters = find(&object, "tracee_cpus")?;
+        let bss = find(maps, ".bss")?;
+        let counters = find(maps, "tracee_cpus")?;
         check_size("struct config", size_of::<ConfigBytes>(), bss.value_size())?;
         check_size("struct cpu_counters", size_of::<CpuBytes>(), counters.value_size())?;
         let config = Arc::new(Config::new(bss.as_fd())?);
@@ -413,9 +440,44 @@ impl First {
             rings: sizes.rings,
             packet_bytes: options.packet_bytes,
         });
-        let loaded = Loaded::attached(object, part, &config)?;
+        let loaded = Loaded::attached(objects, part, &config)?;
         Ok(First { loaded, rings, config, counters, notes })
     }
+
+    /// In as many objects as it takes to have the verifier at work in several threads; all have the maps of the first.
+    fn load_programs(
+        source: &Source,
+        part: &Part,
+        threads: usize,
+        cpus: usize,
+        buffers: &Buffers,
+    ) -> Result<Vec<Object>> {
+        let shares = object::shares(&part.programs(), threads);
+        let alone = shares.len() == 1;
+        // the maps have to be there before any program is loaded
+        let mut maps = source.open_some(part, if alone { &shares[0] } else { &NO_PROGRAMS })?;
+        object::size_maps(&mut maps, cpus, buffers)?;
+        let maps = maps.load().doing("load the BPF programs")?;
+        if alone {
+            return Ok(vec![maps]);
+        }
+        let load = |programs: &BTreeSet<&str>| {
+            let mut object = source.open_some(part, programs)?;
+            object::share_maps(&mut object, &maps)?;
+            object.load().doing("load the BPF programs")
+        };
+        std::thread::scope(|scope| {
+            let loading: Vec<_> = shares.iter().map(|share| scope.spawn(|| load(share))).collect();
+            let done = loading.into_iter().map(|thread| joined(thread, "load the BPF programs"));
+            // all of them have ended, whatever one came to
+            done.collect::<Vec<_>>().into_iter().collect()
+        })
+    }
+}
+
+/// What a thread came to.
+fn joined<T>(thread: ScopedJoinHandle<Result<T>>, what: &str) -> Result<T> {
+    thread.join().map_err(|_| Error::new(what, io::ErrorKind::Other, "the thread panicked"))?
 }
 
 /// The kernel counts run times as long as the descriptor is open.
