@@ -133,6 +133,8 @@ class Traced:
         self.folder = folder
         self.file = folder / "truth.json"
         self.spool = folder / "spool"
+        self._counted = (0, 0)
+        """Bytes that were read, and the events in them."""
 
     def arguments(self, *sinks: str, options: str = "") -> list[str]:
         outputs = [f"json:{self.file}", *sinks, f"option:spool-dir={self.spool}{options}"]
@@ -146,6 +148,15 @@ class Traced:
     def written(self) -> int:
         """Bytes of all events."""
         return self.file.stat().st_size
+
+    def events(self) -> int:
+        """How many are written."""
+        at, events = self._counted
+        with open(self.file, "rb") as file:
+            file.seek(at)
+            more = file.read()
+        self._counted = (at + len(more), events + more.count(b"\n"))
+        return self._counted[1]
 
     def spooled(self) -> int:
         """Bytes in the spool."""

@@ -38,10 +38,14 @@ def test_a_receiver_that_was_away_under_load_gets_all_in_order(
         wait_until(lambda: receiver.asked > 0, "the first batch")
         receiver.stop()
         sent = traced.written()
-        for _ in range(60):
+
+        def has_room(events: int) -> bool:
+            """The memory takes 8 MiB, which must not be full when the next ones come."""
+            return traced.events() == events and traced.written() - sent - traced.spooled() < 3 << 20
+
+        for made in range(3500, 151_001, 2500):
             calls(2500)
-            # the memory takes 8 MiB, which must not be full when the next ones come
-            wait_until(lambda: traced.written() - sent - traced.spooled() < 3 << 20, "the spool to be used")
+            wait_until(partial(has_room, made), "the spool to be used")
         receiver.start()
         for _ in range(10):
             calls(1000)
