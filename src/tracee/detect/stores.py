@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -71,7 +72,7 @@ class FileStore:
 
     def __init__(self) -> None:
         """Nothing is known yet."""
-        self._roots: OrderedDict[int, tuple[float, Paths]] = OrderedDict()
+        self._roots: OrderedDict[int, _Root] = OrderedDict()
         self._hashes: OrderedDict[tuple[int, int, int, int], str] = OrderedDict()
 
     def is_file(self, event: Event, path: str, *names: str) -> bool:
@@ -113,13 +114,31 @@ class FileStore:
         """Links in the root of an event's process, kept by its mount namespace."""
         namespace = event.mount_namespace
         now = time.monotonic()
-        made, paths = self._roots.get(namespace, (-_MOST_AGE, None))
-        if paths is None or now - made >= _MOST_AGE:
-            paths = Paths(next(iter(_roots(event)), "/"))
-            self._roots[namespace] = now, paths
+        root = self._roots.get(namespace)
+        if root is None or now - root.made >= _MOST_AGE:
+            root = self._roots[namespace] = _Root(event, now)
             if len(self._roots) > _MOST_ROOTS:
                 self._roots.popitem(last=False)
-        return paths
+        return root.paths
+
+
+class _Root:
+    """The root of an event's process, held open: the process may end before a link has been looked up."""
+
+    def __init__(self, event: Event, made: float) -> None:
+        """``made``: when, in seconds."""
+        self.made = made
+        self._held = -1
+        for root in (*_roots(event), "/"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                self._held = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                break
+        self.paths = Paths(f"/proc/self/fd/{self._held}" if self._held >= 0 else "/")
+
+    def __del__(self) -> None:
+        """Lets go of it."""
+        if self._held >= 0:
+            os.close(self._held)
 
 
 def _roots(event: Event) -> list[str]:
