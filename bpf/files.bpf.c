@@ -132,16 +132,14 @@ static __noinline int append_origin(u32 slot, struct dentry *dentry)
 	return 0;
 }
 
-/* Places of security_file_open's arguments in catalogue/lsm.yaml that are at hand at once. */
-enum { OPEN_FLAGS = 1, OPEN_FS_TYPE = 6, OPEN_FILE_NAME = 7 };
-
 /* The slots that want it, by what costs little: no other event comes as often and is wanted as seldom. */
 static __noinline u64 open_slots(struct file *file, u64 slots, u32 bank)
 {
+	_Static_assert(PLACE_security_file_open_file_name < FORESEEN, "the last of these places");
 	struct foreseen foreseen = {};
-	foresee(&foreseen, OPEN_FLAGS, READ_FILE(file, f_flags));
-	foresee(&foreseen, OPEN_FS_TYPE, READ_FILE(file, f_path.dentry, d_sb, s_magic));
-	foresee(&foreseen, OPEN_FILE_NAME, (u64)READ_FILE(file, f_path.dentry, d_name.name));
+	foresee(&foreseen, PLACE_security_file_open_flags, READ_FILE(file, f_flags));
+	foresee(&foreseen, PLACE_security_file_open_fs_type, READ_FILE(file, f_path.dentry, d_sb, s_magic));
+	foresee(&foreseen, PLACE_security_file_open_file_name, (u64)READ_FILE(file, f_path.dentry, d_name.name));
 	return foreseen_slots(bank, EVENT_security_file_open, slots, &foreseen);
 }
 

@@ -8,6 +8,14 @@
 #include "include/event.h"
 #include "include/hook.h"
 
+/* The group of the call that the current task is in (catalogue/groups.yaml), or NO_GROUP. */
+static __always_inline u32 group_of(struct pt_regs *regs)
+{
+	s32 number = syscall_number(regs);
+	const struct syscall *call = number == -1 ? NULL : syscall_by_number(number, is_compat(current_task()));
+	return call ? call->group : NO_GROUP;
+}
+
 /* Most calls are of none that is looked into. */
 static __always_inline bool is_among(u64 groups, u32 current)
 {

@@ -27,14 +27,6 @@ static __always_inline const struct syscall *syscall_by_number(s32 number, bool 
 	return &native_syscalls[index];
 }
 
-/* The group of the call that the current task is in (catalogue/groups.yaml), or NO_GROUP. */
-static __always_inline u32 group_of(struct pt_regs *regs)
-{
-	s32 number = syscall_number(regs);
-	const struct syscall *call = number == -1 ? NULL : syscall_by_number(number, is_compat(current_task()));
-	return call ? call->group : NO_GROUP;
-}
-
 /* 32-bit calls pass a 64-bit number as two, or all their arguments in memory; some ABIs swap two. */
 static __noinline int arrange_arguments(const struct syscall *call, u64 *args)
 {

@@ -24,14 +24,16 @@ class Session:
     """of `tracee doctor`: name, category, way (None: not to be had), misses, why"""
     tests: list[dict[str, Any]] = field(default_factory=list)
     """what witness.py wrote"""
+    proof: list[dict[str, Any]] = field(default_factory=list)
+    """of `tracee doctor --prove`: event, deed, variant, outcome (seen, unseen, skipped), why, stated"""
     trouble: str = ""
     """why there is less than there should be"""
 
     @classmethod
     def read(cls, kernel: str, attach: str, report: str) -> Session:
-        """From the lines of JSON that a guest wrote: of the doctor's table first, where it was asked, then one a test.
+        """From the lines of JSON that a guest wrote: what the doctor found first, where it was asked, then one a test.
 
-        Without that table the events are those that the tests traced. The last line may be cut short, where the guest
+        Without the doctor the events are those that the tests traced. The last line may be cut short, where the guest
         was ended.
         """
         session = cls(kernel, attach)
@@ -43,6 +45,7 @@ class Session:
                 break
             if "events" in told:
                 session.events = told["events"]
+                session.proof = told["proof"]
                 session.trouble = told["trouble"]
             else:
                 session.tests.append(told)
@@ -55,8 +58,7 @@ class Session:
         """This with what an earlier run told of other tests. What it told of another kernel does not count."""
         if earlier.kernel != self.kernel:
             return self
-        ran = [test for test in self.tests if not test["why"].startswith("the time was over")]
-        again = {test["test"] for test in ran}
+        again = {test["test"] for test in self.tests}
         others = [test for test in earlier.tests if test["test"] not in again]
         events = {event["name"]: event for event in earlier.events}
         # a doctor's word goes before what tests happened to trace
@@ -65,7 +67,8 @@ class Session:
             for event in self.events
             if event["category"] or not events.get(event["name"], {}).get("category")
         }
-        return Session(self.kernel, self.attach, list(events.values()), others + ran, self.trouble)
+        proof = self.proof or earlier.proof
+        return Session(self.kernel, self.attach, list(events.values()), others + self.tests, proof, self.trouble)
 
     def to_text(self) -> str:
         """JSON."""
@@ -80,6 +83,21 @@ class Session:
         """Tests that ended so: passed, failed, skipped."""
         return sum(test["outcome"] == outcome for test in self.tests)
 
+    @property
+    def well(self) -> bool:
+        """Whether all that ran went well, and something did."""
+        done = self.count("passed") + self.deeds_seen()
+        return done > 0 and not (self.trouble or self.count("failed") or self.deeds_missed())
+
+    def deeds_seen(self, event: str | None = None) -> int:
+        """The deeds that were done and seen; of one event, or of all."""
+        return sum(deed["outcome"] == "seen" for deed in self.proof if event in (None, deed["event"]))
+
+    def deeds_missed(self, event: str | None = None) -> list[dict[str, Any]]:
+        """The deeds that should have been seen and were not: of those that a way says it misses, none."""
+        missed = [deed for deed in self.proof if deed["outcome"] == "unseen" and not deed["stated"]]
+        return [deed for deed in missed if event in (None, deed["event"])]
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -88,9 +106,9 @@ class Cell:
     way: str | None
     """how it is taken; None where it is not to be had"""
     passed: int
-    """tests that saw it and passed"""
+    """tests that saw it and passed, and deeds of the doctor that were seen"""
     failed: int
-    """tests that traced it and failed"""
+    """tests that traced it and failed, and deeds that should have been seen"""
 
 
 def cell(session: Session, event: dict[str, Any]) -> Cell:
@@ -98,7 +116,7 @@ def cell(session: Session, event: dict[str, Any]) -> Cell:
     name = event["name"]
     passed = sum(test["outcome"] == "passed" and name in test["seen"] for test in session.tests)
     failed = sum(test["outcome"] == "failed" and name in test["ways"] for test in session.tests)
-    return Cell(event["way"], passed, failed)
+    return Cell(event["way"], passed + session.deeds_seen(name), failed + len(session.deeds_missed(name)))
 
 
 def short(way: str) -> str:
@@ -131,6 +149,7 @@ def unseen(sessions: Iterable[Session], categories: Mapping[str, str]) -> list[s
     seen = {
         name for session in sessions for test in session.tests if test["outcome"] == "passed" for name in test["seen"]
     }
+    seen |= {deed["event"] for session in sessions for deed in session.proof if deed["outcome"] == "seen"}
     return sorted(name for name, category in categories.items() if category != SYSCALLS and name not in seen)
 
 
@@ -179,9 +198,11 @@ def page(before: str, sessions: Sequence[Session], categories: Mapping[str, str]
 def markdown(sessions: Sequence[Session]) -> str:
     """What was run, what failed, and a table for each choice of ways."""
     parts = [HEAD, INTRODUCTION]
-    parts.append("| kernel | ways | tests passed | failed | skipped | |\n| --- | --- | --- | --- | --- | --- |\n")
+    columns = ("kernel", "ways", "deeds seen", "not seen", "tests passed", "failed", "skipped", "")
+    parts.append(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
     for session in sessions:
-        counts = " | ".join(str(session.count(outcome)) for outcome in ("passed", "failed", "skipped"))
+        deeds = f"{session.deeds_seen()} | {len(session.deeds_missed())}" if session.proof else "? | ?"
+        counts = " | ".join([deeds, *(str(session.count(outcome)) for outcome in ("passed", "failed", "skipped"))])
         trouble = " ".join(session.trouble.split())[:200]
         parts.append(f"| {session.kernel} | {session.attach} | {counts} | {trouble} |\n")
     parts += failures(sessions)
@@ -195,21 +216,30 @@ def markdown(sessions: Sequence[Session]) -> str:
 
 
 def failures(sessions: Iterable[Session]) -> Iterator[str]:
-    """A list of the tests that failed and how, if any did."""
-    failed = [(told, test) for told in sessions for test in told.tests if test["outcome"] == "failed"]
+    """A list of the tests that failed and the deeds that were not seen, and how, if there are any."""
+    failed = []
+    for told in sessions:
+        failed += [
+            (told, deed["event"], f"{deed['deed']} ({deed['variant']})", deed["why"]) for deed in told.deeds_missed()
+        ]
+        failed += [
+            (told, "test", test["test"].partition("::")[2], test["why"])
+            for test in told.tests
+            if test["outcome"] == "failed"
+        ]
     if failed:
         yield "\nWhat failed:\n\n"
-    for told, test in failed:
-        why = test["why"].partition("\n")[0].replace("`", "'")[:200]
-        yield f"- {told.kernel}, {told.attach}: {test['test'].partition('::')[2]}: `{why}`\n"
+    for told, what, name, why in failed:
+        reason = why.partition("\n")[0].replace("`", "'")[:200]
+        yield f"- {told.kernel}, {told.attach}: {what}: {name}: `{reason}`\n"
 
 
 HEAD = "## What was seen\n"
 
 INTRODUCTION = """
-What `make test-kernels` saw: the end-to-end tests, run on Debian's kernels in a virtual machine. Each event is shown
-with the kind of hook that it is taken by there, and whether a test that passed has seen it. "Best" are the ways that
-tracee chooses by itself; "fallback" are those of kernels that refuse kprobes, fentry and LSM programs
-(`--attach fallback`).
+What `make test-kernels` saw: deeds of `tracee doctor --prove` and end-to-end tests, done on Debian's kernels in a
+virtual machine. Each event is shown with the kind of hook that it is taken by there, and whether a deed or a test that
+passed has seen it; "not seen" counts deeds that should have been told and were not. "Best" are the ways that tracee
+chooses by itself; "fallback" are those of kernels that refuse kprobes, fentry and LSM programs (`--attach fallback`).
 
 """

@@ -29,9 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the plugin's flags."""
     group = parser.getgroup("witness")
     group.addoption("--witness", metavar="FILE", help="where a line for each test goes")
-    longer = "a test that takes longer has failed; with --enough it is skipped"
-    group.addoption("--seconds", type=int, default=300, help=longer)
-    group.addoption("--enough", type=int, default=0, help="seconds after which tests are skipped; 0: never")
+    group.addoption("--seconds", type=int, default=300, help="a test that takes longer has failed")
     group.addoption("--event", action="append", default=[], help="only tests whose text names one of these events")
 
 
@@ -67,8 +65,6 @@ def bounded(item: pytest.Item) -> Generator[None, object, object]:
     seconds = item.config.getoption("--seconds")
 
     def over(number: int, frame: FrameType | None) -> None:
-        if item.config.getoption("--enough"):
-            pytest.skip(f"not done after {seconds} s, and there is no more time")
         raise TooSlowError(f"not done after {seconds} s")
 
     before = signal.signal(signal.SIGALRM, over)
@@ -80,15 +76,9 @@ def bounded(item: pytest.Item) -> Generator[None, object, object]:
         signal.signal(signal.SIGALRM, before)
 
 
-BEGUN = time.monotonic()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
-    """Bounds what comes before a test; skips it where there is no time left."""
-    enough = item.config.getoption("--enough")
-    if enough and time.monotonic() - BEGUN > enough:
-        pytest.skip(f"the time was over: {enough} s")
+    """Bounds what comes before a test."""
     return (yield from bounded(item))
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import debian
+import few
 import pytest
 from debian import FetchError, UnreachableError, image_packages, mirrors, sources
 from initrd import archive, device, file, folder
@@ -122,8 +123,8 @@ def rows_of(session: Session) -> dict[str, str]:
     return {row[0]: row[1] for row in table([session])[1:]}
 
 
-def told(*tests: Mapping[str, object]) -> Session:
-    lines = [{"events": EVENTS, "trouble": ""}, *({**TEST, **test} for test in tests)]
+def told(*tests: Mapping[str, object], proof: Sequence[Mapping[str, object]] = ()) -> Session:
+    lines = [{"events": EVENTS, "proof": proof, "trouble": ""}, *({**TEST, **test} for test in tests)]
     return Session.read("6.1", "best", "\n".join(map(json.dumps, lines)))
 
 
@@ -140,7 +141,7 @@ def test_an_event_is_seen_only_by_a_test_that_passed() -> None:
 
 def test_a_report_that_was_cut_keeps_what_came_before() -> None:
     whole = json.dumps({**TEST, "ways": {}, "seen": []})
-    session = Session.read("6.1", "best", f'{{"events": [], "trouble": ""}}\n{whole}\n{whole[:20]}')
+    session = Session.read("6.1", "best", f'{{"events": [], "proof": [], "trouble": ""}}\n{whole}\n{whole[:20]}')
     assert session.count("passed") == 1
     assert "cut" in session.trouble
 
@@ -148,7 +149,36 @@ def test_a_report_that_was_cut_keeps_what_came_before() -> None:
 def test_the_page_has_a_table_for_each_choice_of_ways() -> None:
     page = markdown([told({"ways": {}, "seen": []})])
     assert "### Best ways\n\n| event | 6.1 |\n| --- | --- |\n| file_opened | lsm: not tested |\n" in page
-    assert "| 6.1 | best | 1 | 0 | 0 |" in page
+    assert "| 6.1 | best | ? | ? | 1 | 0 | 0 |" in page
+
+
+DEED = {"event": "file_opened", "deed": "open", "variant": "call", "outcome": "seen", "why": "", "stated": False}
+MISSED = {**DEED, "deed": "openat", "variant": "thread", "outcome": "unseen", "why": "it was not told"}
+
+
+def test_an_event_is_seen_by_a_deed_too() -> None:
+    """What a way says that it misses is no defect."""
+    seen = told(proof=[DEED, {**MISSED, "stated": True}, {**DEED, "outcome": "skipped"}])
+    assert rows_of(seen)["file_opened"] == "lsm: seen"
+    assert seen.well
+    assert "| 6.1 | best | 1 | 0 | 0 | 0 | 0 |" in markdown([seen])
+
+
+def test_a_deed_that_was_not_seen_is_a_failure() -> None:
+    missed = told({"ways": {}, "seen": []}, proof=[DEED, MISSED])
+    assert rows_of(missed)["file_opened"] == "lsm: 1 of 2 failed"
+    assert not missed.well
+    assert "- 6.1, best: file_opened: openat (thread): `it was not told`\n" in markdown([missed])
+
+
+def test_where_nothing_was_done_nothing_went_well() -> None:
+    assert not told().well
+    assert told({"ways": {}, "seen": []}).well
+
+
+def test_the_latest_proof_counts() -> None:
+    assert told().after(told(proof=[DEED])).deeds_seen() == 1
+    assert told(proof=[MISSED]).after(told(proof=[DEED])).deeds_seen() == 0
 
 
 def test_a_way_in_short() -> None:
@@ -165,7 +195,7 @@ def test_what_was_seen_is_written_below_what_stands_on_the_page() -> None:
     failed = told({"ways": {}, "seen": [], "outcome": "failed", "why": "because\nmore"})
     second = page(first, [failed], CATEGORIES)
     assert second == page("# Kernels\n\nProse.\n", [failed], CATEGORIES)
-    assert "- 6.1, best: a: `because`\n" in second
+    assert "- 6.1, best: test: a: `because`\n" in second
 
 
 def test_events_without_a_doctor_s_table_have_their_category() -> None:
@@ -216,3 +246,10 @@ def test_no_command_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "PATIENCE", 0.1)
     with pytest.raises(FetchError, match="tail -f /dev/null: not done after 0 s"):
         debian.output(["tail", "-f", "/dev/null"])
+
+
+@pytest.mark.parametrize("test", [*few.UNPROVEN, *few.SETTINGS["tests"].split()])
+def test_what_runs_on_other_kernels_is_there(test: str) -> None:
+    path, _, name = test.partition("::")
+    text = (Path(__file__).parents[2] / path).read_text(encoding="utf-8")
+    assert not name or f"\ndef {name}(" in text

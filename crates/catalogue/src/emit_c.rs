@@ -130,13 +130,28 @@ fn table(catalogue: &Catalogue, name: &str, size: &str, abis: &[&str]) -> String
     text
 }
 
+/// The places of kernel events' arguments in their records, for what looks at one before the record is put together.
+fn places(catalogue: &Catalogue) -> String {
+    let mut out = String::from("enum place {\n");
+    for event in catalogue.events.iter().filter(|event| event.number.is_empty()) {
+        for (place, arg) in event.args.iter().enumerate() {
+            let name = arg.name.replace('.', "_");
+            writeln!(out, "\tPLACE_{}_{name} = {place},", event.name).expect("a String takes all");
+        }
+    }
+    out.push_str("};\n\n");
+    out
+}
+
 /// The text of `catalogue.h`.
 pub fn header(catalogue: &Catalogue) -> String {
     let mut out = String::from("/* Made by the build from catalogue/. */\n#pragma once\n\nenum event {\n");
     for (index, event) in catalogue.events.iter().enumerate() {
         writeln!(out, "\tEVENT_{} = {index},", event.name).expect("a String takes all");
     }
-    out.push_str("};\n\nenum group {\n");
+    out.push_str("};\n\n");
+    out.push_str(&places(catalogue));
+    out.push_str("enum group {\n");
     for group in catalogue.groups.keys() {
         writeln!(out, "\tGROUP_{group},").expect("a String takes all");
     }
