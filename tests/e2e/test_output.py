@@ -141,6 +141,7 @@ def test_stats_are_apart_from_the_events(tracee: Tracee) -> None:
     [
         (["--events", "opnat"], 'ERROR --events: unknown event "opnat" (nearest: openat)'),
         (["--evnts", "openat"], 'ERROR unknown flag "--evnts" (nearest: --events)'),
+        (["--events", "openat", "doctor"], 'ERROR command "doctor" stands after flags: it goes first'),
         (["--events", "openat,-openat"], "ERROR --events: no event is left"),
         (["--scope", "uidd=0"], 'ERROR --scope "uidd=0": unknown scope "uidd" (nearest: uid)'),
         (["--scope", "pid=abc"], 'ERROR --scope "pid=abc": pid: "abc" is no number'),

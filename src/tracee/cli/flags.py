@@ -199,6 +199,8 @@ def read(arguments: Sequence[str]) -> tuple[Command, Layer]:
     """
     flags = parser()
     given, unknown = flags.parse_known_args(arguments)
+    if unknown and unknown[0] in COMMANDS:
+        raise InputError(f'command "{unknown[0]}" stands after flags: it goes first, and its own flags after it')
     if unknown:
         names = [name for action in flags._actions for name in action.option_strings]
         what = "flag" if unknown[0].startswith("-") else "command"
