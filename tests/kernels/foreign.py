@@ -34,6 +34,9 @@ PYTHON_VERSION = "3.13"
 """The suite's."""
 NEWER = "trixie-backports"
 """Has a compiler that takes the crates we use; the suite's own is too old."""
+OLDER = "bookworm"
+CLANG = "clang-14"
+"""That suite's. What clang 19 makes of the kernel side is refused in part by the verifiers of 5.10 and 6.1."""
 
 GUEST = (
     *("base-files", "base-passwd", "bash", "dash", "coreutils", "sed", "grep", "mawk", "findutils", "diffutils"),
@@ -46,7 +49,7 @@ STANDARD_LIBRARY = f"libstd-rust-dev/{NEWER}"
 TOOLS = (
     *("bash", "dash", "coreutils", "sed", "grep", "gawk", "findutils", "diffutils", "tar", "gzip", "hostname"),
     *(f"cargo/{NEWER}", f"rustc/{NEWER}", STANDARD_LIBRARY),
-    *("gcc", "libc6-dev", f"gcc-{GNU}", "libc6-dev-arm64-cross", "clang", "linux-libc-dev"),
+    *("gcc", "libc6-dev", f"gcc-{GNU}", "libc6-dev-arm64-cross", CLANG, "linux-libc-dev"),
     *("make", "autoconf", "automake", "autopoint", "libtool", "gettext", "flex", "bison", "m4", "pkgconf"),
 )
 """What tracee is compiled with: programs of the host's architecture."""
@@ -70,12 +73,13 @@ def guest_root() -> Path:
         FetchError: no mirror has all packages.
         ForeignError: tracee does not build, or Python packages are not to be had.
     """
-    for name, get in (("root", fetch_root), ("tools", fetch_tools)):
+    makers = (("root", (SUITE,), fetch_root), ("tools", (SUITE, NEWER, OLDER), fetch_tools))
+    for name, suites, get in makers:
         ready = FOLDER / f"{name}-ready"
         if not ready.exists():
             shutil.rmtree(FOLDER / name, ignore_errors=True)
             (FOLDER / name).mkdir(parents=True)
-            from_a_mirror(f"{name} of {ARCH}", ((SUITE, NEWER),), get)
+            from_a_mirror(f"{name} of {ARCH}", (suites,), get)
             ready.touch()
     root = FOLDER / "root"
     packages = root / "usr/local/lib" / f"python{PYTHON_VERSION}" / "dist-packages"
@@ -107,7 +111,7 @@ def fetch_tools(suites: tuple[str, ...], usual: str, security: str | None) -> No
     apt = Apt(FOLDER / "apt", suites, usual, security, ARCH)
     unpack(apt.download([STANDARD_LIBRARY]), tools)
     apt.forget()
-    link(tools / "bin", sh="dash", awk="gawk", cc="gcc")
+    link(tools / "bin", sh="dash", awk="gawk", cc="gcc", clang=CLANG)
     for name in ("automake", "aclocal"):
         (found,) = (tools / "bin").glob(f"{name}-1.*")
         link(tools / "bin", **{name: found.name})

@@ -22,7 +22,7 @@ from pathlib import Path
 from debian import Kernel
 from initrd import initrd
 
-__all__ = ["LSM", "Guest", "Machine", "VmError"]
+__all__ = ["CHECKOUT", "LSM", "Guest", "Machine", "VmError"]
 
 CHECKOUT = Path(__file__).parents[2]
 
