@@ -81,7 +81,7 @@ def refusal(root: Path, arch: str = "amd64") -> str | None:
     if platform.machine() != "x86_64":
         return "guests run on x86_64 alone"
     if os.geteuid() != 0:
-        return "building what they need needs root"
+        return "what they need is built as root"
     own = [folder for folder in ("/tmp", "/run", "/dev") if root.is_relative_to(folder)]
     if own:
         return f"guests have a {own[0]} of their own, and this checkout is in it"
