@@ -19,9 +19,9 @@ run: dist/tracee
 test: dist/tracee $(VENV)/.tools
 	$(BIN)/python scripts/test.py
 
-# takes hours for all kernels: ARGS='--kernels 6.1 --attach best'
+# takes two hours for all kernels: ARGS='--kernels 6.1 --attach best'
 test-kernels: dist/tracee $(VENV)/.tools
-	scripts/prerequisites.sh kernels
+	scripts/prerequisites.sh $(if $(findstring arm64,$(ARGS)),kernels-arm64,kernels)
 	$(BIN)/python tests/kernels/run.py $(ARGS)
 
 lint: dist/tracee $(VENV)/.tools

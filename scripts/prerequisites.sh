@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing: `prerequisites.sh build`, `test`, `bench` or `kernels`. Does nothing where all is there.
+# Installs what is missing: `prerequisites.sh build`, `test`, `bench`, `kernels` or `kernels-arm64`. Does nothing where all
+# is there.
 set -euo pipefail
 
 case "${1:-build}" in
@@ -14,7 +15,9 @@ bench) commands=(strace perf bpftrace iperf3)
 	packages=(strace linux-perf bpftrace iperf3) ;;
 kernels) commands=(qemu-system-x86_64 modprobe busybox)
 	packages=(qemu-system-x86 kmod busybox-static) ;;
-*) echo "ERROR prerequisites: \"$1\" is none of build, test, bench, kernels" >&2; exit 1 ;;
+kernels-arm64) commands=(qemu-system-aarch64 modprobe)
+	packages=(qemu-system-arm kmod) ;;
+*) echo "ERROR prerequisites: \"$1\" is none of build, test, bench, kernels, kernels-arm64" >&2; exit 1 ;;
 esac
 
 missing=()

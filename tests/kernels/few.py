@@ -44,17 +44,18 @@ SETTINGS: dict[str, Any] = {
 """Flags of run.py. All of it takes ten minutes on two CPUs, and a minute or two where kernels are fetched."""
 
 
-def refusal(root: Path) -> str | None:
-    """Why no guest can be run here, or None: then all that is needed is installed."""
+def refusal(root: Path, arch: str = "amd64") -> str | None:
+    """Why no guest of an architecture can be run here, or None: then all that is needed is installed."""
     if platform.machine() != "x86_64":
-        return "guests are of this machine's architecture, and x86_64 alone"
+        return "guests run on x86_64 alone"
     if os.geteuid() != 0:
-        return "building modules for them needs root"
+        return "what they need is built as root"
     own = [folder for folder in ("/tmp", "/run", "/dev") if root.is_relative_to(folder)]
     if own:
         return f"guests have a {own[0]} of their own, and this checkout is in it"
     # timeout ends what the script has started, too
-    command = ["timeout", f"{PATIENCE}", str(root / "scripts" / "prerequisites.sh"), "kernels"]
+    wanted = "kernels" if arch == "amd64" else f"kernels-{arch}"
+    command = ["timeout", f"{PATIENCE}", str(root / "scripts" / "prerequisites.sh"), wanted]
     installs = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if installs.returncode != 0:
         late = f"not done after {PATIENCE} s" if installs.returncode == 124 else ""

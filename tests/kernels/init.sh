@@ -1,8 +1,10 @@
 #!/bin/busybox sh
-# The guest's first process: mounts the host's root, read-only, with memory at /tmp and /run; then runs one command.
+# The guest's first process: mounts its root, which is the host's or one of its own, read-only, with memory at /tmp and
+# /run; then runs one command.
 # There is no overlay over it, because files of an overlay have other devices in stat than in the kernel.
-# /config: modules (names, in order), image (where the kernel's modules are on the host), cgroup_v1 (its controllers, or
-# nothing for cgroup v2 alone), folder (where the command runs), command.
+# /config: modules (names, in order), checkout (where it is to be found in a root that is not the host's, or nothing),
+# image (where the kernel's modules are on the host), cgroup_v1 (its controllers, or nothing for cgroup v2 alone), folder
+# (where the command runs), command.
 b=/bin/busybox
 
 fail() {
@@ -17,7 +19,10 @@ for module in $($b cat /config/modules); do
 	$b insmod /modules/$module || fail "$module is not loaded"
 done
 
-$b mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro root /root || fail "no root by 9p"
+shared=trans=virtio,version=9p2000.L,msize=512000,cache=loose,ro
+$b mount -t 9p -o $shared root /root || fail "no root by 9p"
+checkout=$($b cat /config/checkout)
+[ -z "$checkout" ] || $b mount -t 9p -o $shared checkout "/root$checkout" || fail "no checkout by 9p"
 cd /root
 for name in proc sys dev; do $b mount --move /$name $name; done
 $b mkdir -p dev/pts dev/shm dev/virtio-ports

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chroot import run_in
 from debian import Kernel
 
 __all__ = ["FOLDER", "BuildError", "address", "available", "build", "loaded"]
@@ -42,20 +43,8 @@ def build(kernel: Kernel) -> Path:
     work.mkdir()
     for path in sources:
         shutil.copy(path, work)
-    for name in ("dev", "proc"):
-        (kernel.tools / name).mkdir(exist_ok=True)
     # in a root of its own, since the headers' tools want their suite's libc
-    inside = f"make -s -C /usr/src/linux-headers-{kernel.version} M=/build modules"
-    script = f'mount --rbind /dev "$1/dev" && mount --rbind /proc "$1/proc" && exec chroot "$1" /bin/sh -c "{inside}"'
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", str(kernel.tools)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-    )
+    done = run_in(kernel.tools, f"make -s -C /usr/src/linux-headers-{kernel.version} M=/build modules", PATIENCE)
     if done.returncode != 0:
         raise BuildError(f"modules for {kernel.version}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
     shutil.rmtree(to, ignore_errors=True)

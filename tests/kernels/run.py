@@ -3,6 +3,7 @@
     tests/kernels/run.py --kernels 6.1,5.10 --attach best -k security_file_open
     tests/kernels/run.py --tests tests/e2e/test_lifecycle.py -- -x
     tests/kernels/run.py --few
+    tests/kernels/run.py --arch arm64 --kernels 6.1 --attach best
 
 What comes after `--` goes to pytest. Needs root (to build the test modules), qemu, and Debian's packages from a mirror
 that apt knows.
@@ -16,10 +17,12 @@ import shlex
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import few
-from debian import CACHE, SERIES, FetchError, Kernel, UnreachableError, fetch
+import foreign
+from debian import ARCHITECTURES, CACHE, SERIES, FetchError, Kernel, UnreachableError, fetch, label
 from matrix import Session, page, table
 from objects import FOLDER, BuildError, build
 from vm import LSM, Machine, VmError
@@ -37,6 +40,7 @@ def arguments() -> argparse.Namespace:
     cut = given.index("--") if "--" in given else len(given)
     flags = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     flags.add_argument("--kernels", default=",".join(SERIES), help=f"some of {','.join(SERIES)} (default: all)")
+    flags.add_argument("--arch", choices=ARCHITECTURES, default="amd64", help="of the kernels (default: %(default)s)")
     flags.add_argument("--attach", default=",".join(WAYS), help="best, fallback, or both (default)")
     flags.add_argument(
         "-k", dest="events", action="append", default=[], metavar="EVENT", help="only tests of this event"
@@ -79,7 +83,24 @@ def words(flags: argparse.ArgumentParser, flag: str, given: str, known: tuple[st
     return chosen
 
 
-def session(kernel: Kernel, modules: Path, attach: str, chosen: argparse.Namespace) -> Session:
+@dataclass(frozen=True)
+class Ground:
+    """What tests need of a guest beside its kernel."""
+
+    root: Path
+    python: str
+    modules: Path | None
+    """the folder of test modules; None where there are none"""
+
+
+def ground(kernel: Kernel) -> Ground:
+    """What guests of a kernel's architecture need, made. Raises FetchError, BuildError or ForeignError."""
+    if kernel.arch == foreign.ARCH:
+        return Ground(foreign.guest_root(), foreign.PYTHON, None)
+    return Ground(Path("/"), sys.executable, build(kernel))
+
+
+def session(kernel: Kernel, ground: Ground, attach: str, chosen: argparse.Namespace) -> Session:
     """Boots a kernel and runs the tests there; what they print goes to a file."""
     machine = Machine(
         kernel,
@@ -88,14 +109,17 @@ def session(kernel: Kernel, modules: Path, attach: str, chosen: argparse.Namespa
         f"lsm={LSM} {chosen.append}",
         tuple(filter(None, chosen.cgroup_v1.split(","))),
         chosen.timeout,
+        ground.root,
     )
     flags = ["-q", "-rfEs", "--tb=short", f"--seconds={chosen.seconds}"]
     flags += [f"--event={name}" for name in chosen.events]
     asks = "nothing" if chosen.events or chosen.no_table else "proof"
     tests = chosen.tests.split()
-    words = ["tests/kernels/guest.sh", sys.executable, attach, asks, *flags, *tests, *chosen.pytest]
-    command = f"export {FOLDER}={shlex.quote(str(modules))}; exec sh {shlex.join(words)}"
-    log = CACHE / f"{kernel.series}-{attach}.log"
+    words = ["tests/kernels/guest.sh", ground.python, attach, asks, *flags, *tests, *chosen.pytest]
+    command = f"exec sh {shlex.join(words)}"
+    if ground.modules:
+        command = f"export {FOLDER}={shlex.quote(str(ground.modules))}; {command}"
+    log = CACHE / f"{kernel.label}-{attach}.log"
     begun = time.monotonic()
     with open(log, "w", encoding="utf-8", buffering=1) as file:
         print(f"{kernel.version}, {attach} ways: see {log.relative_to(ROOT)}", flush=True)
@@ -108,7 +132,7 @@ def session(kernel: Kernel, modules: Path, attach: str, chosen: argparse.Namespa
     told = Session.read(kernel.version, attach, report)
     told.trouble = trouble or told.trouble
     print(f"{kernel.version}, {attach} ways: {counts(told)} in {time.monotonic() - begun:.0f} s", flush=True)
-    write_down(told, CACHE / f"{kernel.series}-{attach}.json", chosen.add)
+    write_down(told, CACHE / f"{kernel.label}-{attach}.json", chosen.add)
     return told
 
 
@@ -152,20 +176,21 @@ def run(chosen: argparse.Namespace) -> tuple[list[Session], list[Exception]]:
     with ThreadPoolExecutor(chosen.jobs) as pool:
         for series in chosen.kernels:
             try:
-                kernel = fetch(series)
-                modules = build(kernel)
-            except (FetchError, BuildError) as error:
+                kernel = fetch(series, chosen.arch)
+                made = ground(kernel)
+            except (FetchError, BuildError, foreign.ForeignError) as error:
                 skipped = chosen.few and isinstance(error, UnreachableError)
                 print(f"{'SKIPPED' if skipped else 'ERROR'} {error}", flush=True)
                 trouble.append(error)
                 continue
-            running += [pool.submit(session, kernel, modules, attach, chosen) for attach in chosen.attach]
+            running += [pool.submit(session, kernel, made, attach, chosen) for attach in chosen.attach]
         return [one.result() for one in running], trouble
 
 
 def write_page() -> None:
     """Writes the page of all that is written down."""
-    files = [CACHE / f"{series}-{attach}.json" for series in SERIES for attach in WAYS]
+    labels = [label(series, arch) for arch in ARCHITECTURES for series in SERIES]
+    files = [CACHE / f"{name}-{attach}.json" for name in labels for attach in WAYS]
     sessions = [Session.parse(file.read_text(encoding="utf-8")) for file in files if file.exists()]
     categories = {name: kind.category for name, kind in kinds().items() if kind.category != "control"}
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), sessions, categories), encoding="utf-8")
@@ -175,7 +200,7 @@ def main() -> int:
     """Runs all; 0 where every kernel was there, and no test failed."""
     chosen = arguments()
     if chosen.few:
-        reason = few.refusal(ROOT)
+        reason = few.refusal(ROOT, chosen.arch)
         if reason:
             print(f"SKIPPED tests on other kernels: {reason}\n{few.line(skipped=1)}", flush=True)
             return 0
@@ -183,7 +208,7 @@ def main() -> int:
         write_page()
         return 0
     if os.geteuid() != 0:
-        print("ERROR run.py: building the test modules needs root", file=sys.stderr)
+        print("ERROR run.py: what guests need is built in a root of its own, which needs root", file=sys.stderr)
         return 1
     begun = time.monotonic()
     sessions, trouble = run(chosen)

@@ -1,7 +1,8 @@
 """Boots a kernel under qemu's emulator and runs a command there.
 
 The guest's root is the host's, read-only, so that programs, the checkout and its .venv are where they are here; /tmp
-and /run are the guest's own, in memory. The emulator needs no privilege and no hardware, and is 10 to 15 times slower
+and /run are the guest's own, in memory. A guest of another architecture has a root of its own (foreign.py), with the
+checkout where it is here. The emulator needs no privilege and no hardware, and is 10 to 15 times slower
 than the machine: a guest's first command runs after some seconds.
 """
 
@@ -21,16 +22,39 @@ from pathlib import Path
 from debian import Kernel
 from initrd import initrd
 
-__all__ = ["LSM", "Guest", "Machine", "VmError"]
+__all__ = ["CHECKOUT", "LSM", "Guest", "Machine", "VmError"]
+
+CHECKOUT = Path(__file__).parents[2]
 
 LSM = "landlock,lockdown,yama,integrity,bpf"
 """Debian's, and BPF's."""
 
 FAST = (
-    "mitigations=off nokaslr no_timer_check tsc=reliable random.trust_cpu=1 cryptomgr.notests audit=0 nowatchdog"
-    " rcupdate.rcu_expedited=1 i8042.noaux quiet loglevel=1"
+    "mitigations=off nokaslr random.trust_cpu=1 cryptomgr.notests audit=0 nowatchdog rcupdate.rcu_expedited=1 quiet"
+    " loglevel=1"
 )
 """What the emulated machine is not asked to do; saves half of the boot. Watchdogs would only find the emulator slow."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What is emulated of an architecture."""
+
+    emulator: str
+    machine: str
+    cpu: str
+    console: str
+    fast: str = ""
+    """more that it is not asked to do"""
+
+
+BOARDS = {
+    # five levels of page tables only cost time
+    "amd64": Board("qemu-system-x86_64", "q35", "max,la57=off", "ttyS0", "no_timer_check tsc=reliable i8042.noaux"),
+    # the newest that signs no pointers, which takes the emulator long
+    "arm64": Board("qemu-system-aarch64", "virt", "neoverse-n1", "ttyAMA0"),
+}
+"""By Debian's names of architectures."""
 
 BOOTS = 3
 """How often a boot is tried: the emulator hangs now and then before the kernel's first line."""
@@ -87,6 +111,8 @@ class Machine:
     """controllers that are mounted as cgroup v1, beside an empty cgroup v2"""
     timeout: float = 600.0
     """seconds until it is ended"""
+    root: Path = Path("/")
+    """what the guest has as its root; where it is not the host's, with a static busybox in bin"""
 
     def run(self, command: str, folder: Path, show: Callable[[str], object] | None = None) -> Guest:
         """Boots, runs a shell command as root, and powers off.
@@ -123,6 +149,7 @@ class _Boot:
         config = {
             "image": str(kernel.image.resolve()),
             "cgroup_v1": " ".join(self._machine.cgroup_v1),
+            "checkout": "" if self._machine.root == Path("/") else str(CHECKOUT),
             "folder": str(folder),
             "command": command,
         }
@@ -175,9 +202,9 @@ class _Boot:
         path = self._files / name
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    @staticmethod
-    def _busybox() -> Path:
-        found = shutil.which("busybox")
+    def _busybox(self) -> Path:
+        own = self._machine.root / "bin" / "busybox"
+        found = shutil.which("busybox") if self._machine.root == Path("/") else str(own)
         if found is None:
             raise VmError("busybox is missing: scripts/prerequisites.sh kernels")
         if interpreted(Path(found)):
@@ -187,15 +214,21 @@ class _Boot:
     def _command(self) -> list[str]:
         machine = self._machine
         # One thread for all CPUs: with more, a CPU may run code that another has just rewritten, which the kernel does
-        # to its own (tracepoints, ftrace, static branches), and panics. Five levels of page tables only cost time.
-        words = ["qemu-system-x86_64", "-accel", "tcg,thread=single,tb-size=512", "-machine", "q35"]
-        words += ["-cpu", "max,la57=off", "-smp", str(machine.cpus), "-m", machine.memory]
+        # to its own (tracepoints, ftrace, static branches), and panics.
+        board = BOARDS[machine.kernel.arch]
+        words = [board.emulator, "-accel", "tcg,thread=single,tb-size=512", "-machine", board.machine]
+        words += ["-cpu", board.cpu, "-smp", str(machine.cpus), "-m", machine.memory]
         words += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-net", "none"]
         words += ["-kernel", str(machine.kernel.vmlinuz), "-initrd", str(self._files / "initrd")]
-        words += ["-append", f"console=ttyS0 panic=-1 {FAST} {machine.parameters}"]
+        words += ["-append", f"console={board.console} panic=-1 {FAST} {board.fast} {machine.parameters}"]
         words += ["-serial", f"file:{self._files / 'console'}"]
-        words += ["-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"]
-        words += ["-device", "virtio-9p-pci,fsdev=root,mount_tag=root", "-device", "virtio-serial-pci"]
+        folders = {"root": machine.root}
+        if machine.root != Path("/"):
+            folders["checkout"] = CHECKOUT
+        for name, path in folders.items():
+            words += ["-fsdev", f"local,id={name},path={path},security_model=none,readonly=on,multidevs=remap"]
+            words += ["-device", f"virtio-9p-pci,fsdev={name},mount_tag={name}"]
+        words += ["-device", "virtio-serial-pci"]
         ports = {"output": Path("/proc/self/fd/1"), "status": self._files / "status", "report": self._files / "report"}
         for name, path in ports.items():
             words += ["-chardev", f"file,id={name},path={path},append=on"]

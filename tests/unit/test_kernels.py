@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,8 @@ from pathlib import Path
 import debian
 import few
 import pytest
-from debian import FetchError, UnreachableError, image_packages, mirrors, sources
+from debian import ARCHITECTURES, FetchError, UnreachableError, image_packages, label, mirrors, sources
+from foreign import ForeignError, requirements
 from initrd import archive, device, file, folder
 from matrix import Session, markdown, page, short, table
 
@@ -60,6 +62,15 @@ def test_kernels_for_other_purposes_are_not_taken(other: str) -> None:
         image_packages(lambda package: asked({"linux-image-amd64": [other], other: []}, package))
 
 
+def test_an_image_of_another_architecture() -> None:
+    other = {
+        "linux-image-arm64": ["linux-image-6.1.0-50-arm64", "linux-image-6.1.0-50-arm64-16k"],
+        "linux-image-6.1.0-50-arm64": ["kmod", "linux-image-6.1.0-50-amd64"],
+    }
+    version, packages = image_packages(lambda package: asked(other, package), "arm64")
+    assert (version, packages) == ("6.1.0-50-arm64", ["linux-image-6.1.0-50-arm64"])
+
+
 def test_two_kernels_are_no_answer() -> None:
     two = {"linux-image-amd64": ["linux-image-1.0-amd64", "linux-image-2.0-amd64"]}
     with pytest.raises(FetchError, match="leads to 2 kernels"):
@@ -82,8 +93,25 @@ def test_sources_of_suites() -> None:
         "deb [arch=amd64 signed-by=/keys.gpg] http://b.example x-security main",
         "deb [arch=amd64 signed-by=/keys.gpg] http://a.example x main",
     ]
+    assert sources(("x",), "http://a.example", None, arch="arm64") == "deb [arch=arm64] http://a.example x main\n"
     with pytest.raises(FetchError, match="x-security"):
         sources(("x-security",), "http://a.example", None)
+
+
+def test_kernels_of_another_architecture_have_names_of_their_own() -> None:
+    assert [label("6.1", arch) for arch in ARCHITECTURES] == ["6.1", "arm64-6.1"]
+
+
+def test_a_foreign_guest_has_what_tracee_and_its_tests_import() -> None:
+    names = {re.split(r"\W", line)[0] for line in requirements(Path(__file__).parents[2])}
+    assert {"PyYAML", "grpcio", "protobuf", "hypothesis", "pytest"} <= names
+    assert not {"mypy", "ruff", "clang"} & names
+
+
+def test_a_list_of_dependencies_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\n", encoding="utf-8")
+    with pytest.raises(ForeignError, match="no list of dependencies"):
+        requirements(tmp_path)
 
 
 def test_an_archive_is_what_cpio_reads(tmp_path: Path) -> None:

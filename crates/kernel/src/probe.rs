@@ -20,6 +20,8 @@ const TRIED_LSM: &str = "bpf_lsm_file_open";
 const TYPES: [&str; 2] = ["task_struct", "file"];
 /// All trampolines pass as many arguments; more only on some kernels.
 const EASY_ARGUMENTS: u32 = 6;
+/// The kernel's own number, for which the C library has no word.
+const ENOTSUPP: i32 = 524;
 
 /// What the running kernel allows.
 #[derive(Default)]
@@ -64,9 +66,7 @@ impl Kernel {
     /// Why hooks of a kind cannot be had at all; `Ok`: that depends on the hook.
     pub fn kind(&self, kind: &str) -> &Result<(), String> {
         match kind {
-            "fentry" | "fexit" => {
-                self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type()).map(drop))
-            }
+            "fentry" | "fexit" => self.fentry.get_or_init(|| self.try_trampoline(TRIED_FUNCTION, fentry_type())),
             "lsm" => self.lsm.get_or_init(|| self.try_lsm()),
             "kprobe" | "kretprobe" => self.kprobe.get_or_init(has_kprobes),
             "cgroup_skb" | "cgroup_sock" => {
@@ -123,21 +123,23 @@ impl Kernel {
         }
         let mut crowded = self.crowded.borrow_mut();
         let works = crowded.entry(function).or_insert_with(|| {
-            let program = self.try_trampoline(function, fentry_type());
-            program.is_ok_and(|program| {
-                // SAFETY: no name is what is right for a trampoline; the descriptor, if there is one, is ours alone
-                let link = unsafe { libbpf_sys::bpf_raw_tracepoint_open(std::ptr::null(), program.as_raw_fd()) };
-                if link >= 0 {
-                    drop(unsafe { OwnedFd::from_raw_fd(link) });
-                }
-                link >= 0
-            })
+            self.load_trampoline(function, fentry_type()).and_then(|program| attach(&program)).is_ok()
         });
         (!*works).then(|| format!("the kernel cannot hook a function of {arguments} arguments so"))
     }
 
+    /// Tries trampolines on `function`. arm64 takes programs for them, and before 6.4 lets none be attached to a
+    /// function of the kernel; x86_64 is not asked to attach, which would cost each start some milliseconds.
+    fn try_trampoline(&self, function: &str, kinds: (u32, u32)) -> Result<(), String> {
+        let program = self.load_trampoline(function, kinds)?;
+        if cfg!(target_arch = "aarch64") {
+            attach(&program)?;
+        }
+        Ok(())
+    }
+
     /// Loads a program that does nothing, to be attached to `function`.
-    fn try_trampoline(&self, function: &str, (kind, attach): (u32, u32)) -> Result<OwnedFd, String> {
+    fn load_trampoline(&self, function: &str, (kind, attach): (u32, u32)) -> Result<OwnedFd, String> {
         let Some(&btf::Known { id, .. }) = self.types().get(function) else {
             return Err("the kernel has no types (CONFIG_DEBUG_INFO_BTF)".into());
         };
@@ -181,6 +183,22 @@ impl Kernel {
             _ => Ok(()),
         }
     }
+}
+
+/// Attaches a program where it was loaded for, for a moment.
+fn attach(program: &OwnedFd) -> Result<(), String> {
+    // SAFETY: no name is what is right for a trampoline
+    let link = unsafe { libbpf_sys::bpf_raw_tracepoint_open(std::ptr::null(), program.as_raw_fd()) };
+    if link < 0 {
+        let why = match -link {
+            ENOTSUPP => "ENOTSUPP".into(),
+            number => crate::error::strerror(&io::Error::from_raw_os_error(number)),
+        };
+        return Err(format!("the kernel lets no such program be attached: {why}"));
+    }
+    // SAFETY: a descriptor that nobody else owns; dropped, the program is detached
+    drop(unsafe { OwnedFd::from_raw_fd(link) });
+    Ok(())
 }
 
 fn fentry_type() -> (u32, u32) {
