@@ -195,7 +195,10 @@ assert libc.inotify_add_watch(fd, b'absent', 2) < 0
     seen = watch(tracee, ["inotify_watch", "security_path_notify"], script, cwd=tmp_path)
     file = os.stat(tmp_path / "file")
     (event,) = seen.of("inotify_watch")
-    assert (event["pathname"], event["inode"], event["dev"]) == (f"{tmp_path}/file", file.st_ino, file.st_dev)
+    assert event["pathname"] == f"{tmp_path}/file"
+    # where the compiler left no function to hook, as on arm64, it is told from system calls
+    if CAN_LOOK_UP or not seen.by_calls("inotify_watch"):
+        assert (event["inode"], event["dev"]) == (file.st_ino, file.st_dev)
     (event,) = seen.of("security_path_notify")
     assert (event["pathname"], event["inode"], event["dev"]) == (f"{tmp_path}/file", file.st_ino, file.st_dev)
     assert event["mask"] & 2
