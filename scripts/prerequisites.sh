@@ -49,7 +49,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 if [ "${1:-build}" = build ]; then
-	wanted=1.85
+	wanted=1.89
 	version=$(cargo --version 2>/dev/null | cut -d' ' -f2 || true)
 	if [ -z "$version" ] || [ "$(printf '%s\n' $wanted "$version" | sort -V | head -1)" != $wanted ]; then
 		echo "ERROR prerequisites: cargo ${version:-is missing}, $wanted or later is needed: install it with rustup" >&2
