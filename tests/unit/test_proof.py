@@ -19,7 +19,8 @@ from tracee.doctor.proof.doer import Done
 from tracee.doctor.proof.judge import Told, judge
 from tracee.doctor.proof.place import CannotBeDoneError, Place
 from tracee.doctor.proof.program import program
-from tracee.doctor.proof.registry import CALL, CALLS, INT80, RING, RINGS, THREAD, Deed, Expected
+from tracee.doctor.proof.prove import unowned_manners
+from tracee.doctor.proof.registry import CALL, CALLS, INT80, RING, RING_POLLED, RINGS, THREAD, Deed, Expected
 from tracee.doctor.proof.ring import PARAMETERS, REQUEST, RESULT, Ring
 from tracee.events import catalogue
 
@@ -178,6 +179,22 @@ def test_blindness_is_stated_or_not() -> None:
     assert (unstated.outcome, unstated.stated, unstated.why) == ("unseen", False, "it was not told")
     nothing = judge(done({"pathname": "/a"}), [], None, FIELDS)
     assert (nothing.outcome, nothing.stated, nothing.way) == ("unseen", True, None)
+
+
+def test_what_is_told_of_somebody_else_is_stated() -> None:
+    """Where it is told of the doer all the same, it is seen."""
+    of_another = {CALL: "a thread of the kernel does it"}
+    proof = judge(done({"pathname": "/c"}), [], WAY, FIELDS, of_another)
+    assert (proof.outcome, proof.stated, proof.why) == ("unseen", True, "a thread of the kernel does it")
+    assert judge(done({"pathname": "/a"}), [TOLD], WAY, FIELDS, of_another).outcome == "seen"
+
+
+@pytest.mark.parametrize(
+    ("release", "polled"),
+    [("5.10.0-32-amd64", True), ("5.11", True), ("5.12.0", False), ("6.1.0-50-amd64", False), ("7.3.4+deb13", False)],
+)
+def test_rings_that_the_kernel_polls_are_not_their_process_before_5_12(release: str, polled: bool) -> None:
+    assert (RING_POLLED in unowned_manners(release)) == polled
 
 
 def test_a_deed_that_knows_nothing_of_its_event_proves_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tracee.doctor.proof.doer import Done
@@ -46,7 +46,13 @@ Way = tuple[str, str, str]
 """How an event is taken, what that misses, and why there is no better."""
 
 
-def judge(done: Done, told: Sequence[Told], way: Way | None, fields: Iterable[str]) -> Proof:
+def judge(
+    done: Done,
+    told: Sequence[Told],
+    way: Way | None,
+    fields: Iterable[str],
+    unowned: Mapping[str, str] | None = None,
+) -> Proof:
     """Looks for the deed among the events of its kind that came while it was done.
 
     Args:
@@ -54,6 +60,7 @@ def judge(done: Done, told: Sequence[Told], way: Way | None, fields: Iterable[st
         told: the events.
         way: how the event is taken; ``None``: not at all.
         fields: the names of the event's arguments.
+        unowned: manners in which what is done is told of somebody else here, and why.
     """
     deed = done.deed
 
@@ -75,6 +82,8 @@ def judge(done: Done, told: Sequence[Told], way: Way | None, fields: Iterable[st
         return proof(UNSEEN, "the event cannot be had here", stated=True)
     if any(word in way[1] for word in deed.misses) or way[1] == _ALL_OF_IT:
         return proof(UNSEEN, f"as the way says: it misses {way[1]}", stated=True)
+    if unowned and deed.variant in unowned:
+        return proof(UNSEEN, unowned[deed.variant], stated=True)
     nearest = min((different for _, different in compared if different), key=len, default=None)
     return proof(UNSEEN, f"it was told, but {', '.join(nearest)}" if nearest else "it was not told")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Mapping
 
 from tracee import _core
 from tracee.doctor.proof.doer import ALL_DONE, BEGINS, DOER, MARK, Doer
 from tracee.doctor.proof.judge import Proof, Told, Way, judge
+from tracee.doctor.proof.registry import RING_POLLED
 from tracee.events import kinds
 
 MARKER = "getpriority"
 """The event that a mark is told as: a plan for a proof must have it."""
+_RINGS_ARE_THEIR_TASKS = (5, 12)
+"""From this version of the kernel on, what works for an io_uring is a thread of the process that made it."""
 _LOOK = 0.2
 _PATIENCE = 300.0
 """Seconds: what no proof takes."""
@@ -27,15 +32,24 @@ def prove(tracer: _core.Tracer, doer: Doer, ways: Mapping[str, Way]) -> list[Pro
     """
     told = _watch(tracer, doer)
     lost, _ = tracer.losses()
+    unowned = unowned_manners(os.uname().release)
     proofs = []
     for index, done in enumerate(doer.said()):
         event = done.deed.event
         fields = [argument.name for argument in kinds()[event].args]
-        proof = judge(done, told.get(index, []), ways.get(event), fields)
+        proof = judge(done, told.get(index, []), ways.get(event), fields, unowned)
         if lost and proof.outcome == "unseen":
             proof = proof._replace(why=f"{proof.why}; {lost} events were lost meanwhile")
         proofs.append(proof)
     return proofs
+
+
+def unowned_manners(release: str) -> dict[str, str]:
+    """The manners of doing whose events a kernel of this release tells of a task that is not the doer's, and why."""
+    version = tuple(map(int, re.findall(r"\d+", release)[:2]))
+    if version < _RINGS_ARE_THEIR_TASKS:
+        return {RING_POLLED: "before 5.12 a thread of the kernel does what it polls for, and the event is told of that"}
+    return {}
 
 
 def _watch(tracer: _core.Tracer, doer: Doer) -> dict[int, list[Told]]:
