@@ -1,4 +1,7 @@
-"""Runs every test and counts them: the crates' by cargo, the rest by pytest. The last line is the count."""
+"""Runs every test and counts them: the crates' by cargo, the rest by pytest, and some on kernels of their own.
+
+The last line is the count.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ SUITES = (
     ],
     ["cargo", "test", "--release", "--package", "tracee-kernel", "--quiet", "--no-fail-fast"],
     [sys.executable, "-m", "pytest", "-q", "-rs", "tests"],
+    [sys.executable, "tests/kernels/run.py", "--few"],
 )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Cell", "Session", "cell", "markdown", "page", "short", "table", "text"]
+__all__ = ["Cell", "Session", "cell", "markdown", "page", "short", "table", "tally", "text"]
 
 SYSCALLS = "syscalls"
+OUTCOMES = ("passed", "failed", "skipped")
+"""Of tests."""
 
 
 @dataclass
@@ -202,7 +204,7 @@ def markdown(sessions: Sequence[Session]) -> str:
     parts.append(f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
     for session in sessions:
         deeds = f"{session.deeds_seen()} | {len(session.deeds_missed())}" if session.proof else "? | ?"
-        counts = " | ".join([deeds, *(str(session.count(outcome)) for outcome in ("passed", "failed", "skipped"))])
+        counts = " | ".join([deeds, *(str(session.count(outcome)) for outcome in OUTCOMES)])
         trouble = " ".join(session.trouble.split())[:200]
         parts.append(f"| {session.kernel} | {session.attach} | {counts} | {trouble} |\n")
     parts += failures(sessions)
@@ -213,6 +215,15 @@ def markdown(sessions: Sequence[Session]) -> str:
         parts.append("|" + " --- |" * len(head) + "\n")
         parts += [f"| {' | '.join(row)} |\n" for row in rows]
     return "".join(parts)
+
+
+def tally(sessions: Sequence[Session]) -> dict[str, int]:
+    """How many tests ended how. What the doctor proves of a kernel is one; so is a guest that came to nothing."""
+    counted = {outcome: sum(told.count(outcome) for told in sessions) for outcome in OUTCOMES}
+    proven = [not told.deeds_missed() for told in sessions if told.proof]
+    counted["passed"] += proven.count(True)
+    counted["failed"] += proven.count(False) + sum(bool(told.trouble) for told in sessions)
+    return counted
 
 
 def failures(sessions: Iterable[Session]) -> Iterator[str]:

@@ -15,7 +15,7 @@ import pytest
 from debian import ARCHITECTURES, FetchError, UnreachableError, image_packages, label, mirrors, sources
 from foreign import ForeignError, requirements
 from initrd import archive, device, file, folder
-from matrix import Session, markdown, page, short, table
+from matrix import Session, markdown, page, short, table, tally
 
 DEPENDS = {
     "linux-image-amd64": ["linux-image-6.12.1+deb13-amd64"],
@@ -202,6 +202,13 @@ def test_a_deed_that_was_not_seen_is_a_failure() -> None:
 def test_where_nothing_was_done_nothing_went_well() -> None:
     assert not told().well
     assert told({"ways": {}, "seen": []}).well
+
+
+def test_a_proof_counts_as_a_test() -> None:
+    passed, lost = {"ways": {}, "seen": []}, told()
+    lost.trouble = "the guest ended"
+    sessions = [told(passed, proof=[DEED]), told(passed, proof=[DEED, MISSED]), lost]
+    assert tally(sessions) == {"passed": 3, "failed": 2, "skipped": 0}
 
 
 def test_the_latest_proof_counts() -> None:
