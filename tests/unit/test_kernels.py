@@ -205,7 +205,8 @@ def test_where_nothing_was_done_nothing_went_well() -> None:
 
 
 def test_a_proof_counts_as_a_test() -> None:
-    passed, lost = {"ways": {}, "seen": []}, told()
+    passed: dict[str, object] = {"ways": {}, "seen": []}
+    lost = told()
     lost.trouble = "the guest ended"
     sessions = [told(passed, proof=[DEED]), told(passed, proof=[DEED, MISSED]), lost]
     assert tally(sessions) == {"passed": 3, "failed": 2, "skipped": 0}
