@@ -20,8 +20,11 @@ from receivers import (
 
 
 @contextmanager
-def fluent_server(tmp_path: Path, **options: object) -> Iterator[tuple[int, Callable[[], list[dict[str, Any]]]]]:
-    """The server of the Fluent project's own library for Node.js: its port, and what it has received."""
+def fluent_server(tmp_path: Path, **options: object) -> Iterator[tuple[int, Callable[[int], list[dict[str, Any]]]]]:
+    """The server of the Fluent project's own library for Node.js: its port, and what it has received.
+
+    It acknowledges before it hands out, so that some of so many events may come a little after the sender's end.
+    """
     folder = Path(__file__).parents[2] / "build" / "fluent"
     if not (folder / "node_modules").exists():
         pytest.skip("needs npm and Fluent's library for Node.js: scripts/prerequisites.sh test")
@@ -33,7 +36,12 @@ def fluent_server(tmp_path: Path, **options: object) -> Iterator[tuple[int, Call
     try:
         assert server.stderr is not None
         port = int(server.stderr.readline())
-        yield port, lambda: [json.loads(line) for line in out.read_text().splitlines()]
+
+        def received(count: int) -> list[dict[str, Any]]:
+            wait_until(lambda: out.read_bytes().count(b"\n") >= count, f"{count} events to be handed out")
+            return [json.loads(line) for line in out.read_text().splitlines()]
+
+        yield port, received
     finally:
         server.kill()
         server.wait()
@@ -47,8 +55,8 @@ def test_forward_to_the_library_of_the_fluent_project(
         with tracee.run(*traced.arguments(f"forward:tcp://127.0.0.1:{port}?tag=security.tracee&gzip={gzipped}")) as run:
             calls(3000)
             assert run.end() == 0
-        events = received()
-    truth = [json.loads(line) for line in traced.truth]
+        truth = [json.loads(line) for line in traced.truth]
+        events = received(len(truth))
     assert {event["tag"] for event in events} == {"security.tracee"}
     assert [event["time"] for event in events] == [list(divmod(e["timestamp"], 10**9)) for e in truth]
     # numbers beyond 2^53 are rounded by the server's language
@@ -67,12 +75,12 @@ def test_forward_with_a_shared_key_a_user_and_tls(
         with tracee.run(*traced.arguments(url)) as run:
             calls(100)
             assert run.end() == 0
-        assert len(received()) == 100
+        assert len(received(100)) == 100
         wrong = f"forward:tls://us:falsch@localhost:{port}?shared-key=geheim&ca-file={file}"
         with tracee.run(*traced.arguments(wrong, options=",spool-dir=none")) as run:
             calls(100)
             assert run.end() == 0
-        assert len(received()) == 100
+        assert len(received(100)) == 100
     assert "it does not let us in" in run.stderr
     assert not any(secret in run.stderr for secret in ("geheim", "wort", "falsch"))
 
