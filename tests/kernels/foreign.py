@@ -115,7 +115,7 @@ def fetch_tools(suites: tuple[str, ...], usual: str, security: str | None) -> No
     for name in ("automake", "aclocal"):
         (found,) = (tools / "bin").glob(f"{name}-1.*")
         link(tools / "bin", **{name: found.name})
-    (tools / "tmp").mkdir()
+    (tools / "tmp").mkdir(exist_ok=True)
 
 
 def requirements(checkout: Path) -> list[str]:
