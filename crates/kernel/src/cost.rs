@@ -11,6 +11,9 @@ pub struct Cost {
     pub program: String,
     pub ns: u64,
     pub runs: u64,
+    /// How often the kernel left it out, because it was interrupted while it ran on that CPU; 0 before 5.12, which
+    /// does not count. What it would have told is lost.
+    pub skipped: u64,
 }
 
 /// Of those programs of an object that are loaded; one that the kernel says nothing of is left out.
@@ -24,7 +27,8 @@ pub fn of(object: &Object) -> Vec<Cost> {
         let failed =
             unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_fd().as_raw_fd(), &raw mut info, &raw mut length) };
         let program = program.name().to_string_lossy().into_owned();
-        (failed == 0).then_some(Cost { program, ns: info.run_time_ns, runs: info.run_cnt })
+        let skipped = info.recursion_misses;
+        (failed == 0).then_some(Cost { program, ns: info.run_time_ns, runs: info.run_cnt, skipped })
     };
     loaded.filter_map(cost).collect()
 }

@@ -45,10 +45,11 @@ pub fn statistics<'py>(
         queues.set_item(&told.name, depths)?;
     }
     let programs = PyDict::new(py);
-    for cost in costs.iter().filter(|cost| cost.runs > 0) {
+    for cost in costs.iter().filter(|cost| cost.runs > 0 || cost.skipped > 0) {
         let of = PyDict::new(py);
         of.set_item("seconds", seconds(cost.ns))?;
         of.set_item("runs", cost.runs)?;
+        of.set_item("skipped", cost.skipped)?;
         programs.set_item(&cost.program, of)?;
     }
     let cpu = PyDict::new(py);

@@ -42,6 +42,10 @@ _OF_SIGNATURES = {
     "errors": ("errors", "Events that it failed on."),
     "seconds": ("seconds", "Time that it took."),
 }
+_OF_PROGRAMS = {
+    "seconds": "Run time of each kernel program, with --stats.",
+    "skipped": "How often the kernel left a program out, and lost what it would have told.",
+}
 _QUEUES = {
     "queued": ("queued_events", "Events that wait in memory."),
     "queued_bytes": ("queued_bytes", "Bytes that wait in memory."),
@@ -111,8 +115,9 @@ def _of_statistics(known: Mapping[str, Any]) -> Iterator[Metric]:
     yield _by_label("tracee_events", "Events written or sent, by name.", "event", known["eventsByName"])
     yield _by_label("tracee_lost_events", "Events lost, by name.", "event", known["lostByName"])
     yield _by_label("tracee_cpu_seconds", "CPU time by stage.", "stage", known["cpuSeconds"])
-    programs = {name: values["seconds"] for name, values in known["programs"].items()}
-    yield _by_label("tracee_program_seconds", "Run time of each kernel program, with --stats.", "program", programs)
+    for key, about in _OF_PROGRAMS.items():
+        programs = {name: values[key] for name, values in known["programs"].items()}
+        yield _by_label(f"tracee_program_{key}", about, "program", programs)
     queues = GaugeMetricFamily("tracee_output_queued_blocks", "Blocks that wait for an output.", labels=["output"])
     for output, values in known["outputs"].items():
         queues.add_metric([output], values["queuedBlocks"])
