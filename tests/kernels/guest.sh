@@ -6,7 +6,7 @@ export TRACEE_ATTACH=$2
 doctor=$3
 shift 3
 report=/dev/virtio-ports/report
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/kernels TRACEE_PATIENCE=150
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/kernels TRACEE_PATIENCE=300
 
 # what tests ask for by other names than its own
 /run/modprobe -q -a fuse af_packet

@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
         "--no-table", action="store_true", help="without the doctor: show only events that the tests trace"
     )
     flags.add_argument("--timeout", type=float, default=3600, help="seconds for one kernel (default: %(default).0f)")
-    flags.add_argument("--seconds", type=int, default=300, help="seconds for one test (default: %(default)s)")
+    flags.add_argument("--seconds", type=int, default=600, help="seconds for one test (default: %(default)s)")
     flags.add_argument("--jobs", type=int, default=os.cpu_count(), help="guests at a time; each keeps one CPU busy")
     flags.add_argument("--cpus", type=int, default=2)
     flags.add_argument("--memory", default="2G")

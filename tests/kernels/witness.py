@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the plugin's flags."""
     group = parser.getgroup("witness")
     group.addoption("--witness", metavar="FILE", help="where a line for each test goes")
-    group.addoption("--seconds", type=int, default=300, help="a test that takes longer has failed")
+    group.addoption("--seconds", type=int, default=600, help="a test that takes longer has failed")
     group.addoption("--event", action="append", default=[], help="only tests whose text names one of these events")
 
 
